@@ -1,0 +1,1 @@
+"""The service's database: tables, sessions, migrations. Every other room stands on this one."""

@@ -1,0 +1,1 @@
+"""JupyterLab's *Atelier* sidebar and the small server part it talks to."""

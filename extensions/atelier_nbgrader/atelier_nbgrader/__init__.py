@@ -1,0 +1,1 @@
+"""nbgrader plug-ins that reach Atelier's service over HTTP with the workspace's own token."""

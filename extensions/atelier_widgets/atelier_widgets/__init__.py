@@ -1,0 +1,1 @@
+"""ipywidgets for project work inside notebooks."""

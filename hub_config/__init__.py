@@ -1,0 +1,1 @@
+"""Atelier's JupyterHub configuration. Importing it has no effect; `configure.configure(c, …)` has."""

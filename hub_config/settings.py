@@ -1,0 +1,68 @@
+"""What differs between machines, read from the environment (prefix ``ATELIER_``).
+
+A secret may also lie in a file of the same lower-case name in the folder ``ATELIER_SECRETS_DIR``
+(e.g. ``atelier_web_hub_token``), as Docker and Kubernetes hand them out.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class HubSettings(BaseSettings):
+    """The hub's settings. Field descriptions are the operator's reference."""
+
+    model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore")
+
+    city_file: Path = Field(description="The city file (YAML).")
+    data_dir: Path = Field(description="Where the hub keeps its database and, with engine 'local', the homes.")
+    engine: Literal["local"] = Field("local", description="What runs workspaces. 'local': processes; isolates nobody.")
+    public_url: str = Field(
+        description="Address people open, without a path, e.g. https://atelier.example.bg or "
+        "http://atelier.localhost:8000. Every account and the service get a host name below it."
+    )
+    proxy_port: int = Field(8000, description="Public port of the proxy.")
+    proxy_api_port: int = Field(8001, description="The proxy's own API, on loopback.")
+    hub_port: int = Field(8081, description="The hub's internal port, on loopback.")
+    hub_database_url: str | None = Field(None, description="The hub's database; default: SQLite in data_dir.")
+    service_url: str = Field(
+        "http://127.0.0.1:8082", description="Where the hub and workspaces reach the service (scheme, host, port)."
+    )
+    google_client_id: str = Field(description="OAuth client id from the Google console.")
+    google_client_secret: SecretStr = Field(description="OAuth client secret from the Google console.")
+    oidc_authorize_url: str | None = Field(None, description="Only for a stand-in provider; default: Google's.")
+    oidc_token_url: str | None = Field(None, description="Only for a stand-in provider; default: Google's.")
+    oidc_userinfo_url: str | None = Field(
+        None, description="Only for a stand-in provider: base of `/oauth2/v1/userinfo`; default: Google's."
+    )
+    web_hub_token: SecretStr = Field(description="The web process's hub token; also its OAuth client secret.")
+    steward_hub_token: SecretStr = Field(description="The steward's hub token.")
+    hub_service_token: SecretStr = Field(description="With this token the hub asks the service who is who.")
+    proxy_token: SecretStr = Field(description="The proxy's API token.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("must be scheme://host[:port] without a path")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def service_public_url(self) -> str:
+        """The service's own origin plus its prefix, ending in a slash."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{SERVICE_NAME}--service.{parts.netloc}{SERVICE_PREFIX}"
+
+
+SERVICE_NAME = "atelier"
+SERVICE_PREFIX = "/services/atelier/"
+
+
+def load_settings() -> HubSettings:
+    """Read the settings from the environment. Raises pydantic.ValidationError naming each missing variable."""
+    return HubSettings(_secrets_dir=os.environ.get("ATELIER_SECRETS_DIR"))  # type: ignore[call-arg]
