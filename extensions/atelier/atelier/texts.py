@@ -24,7 +24,7 @@ _LOCALE_DIR = Path(__file__).parent / "locale"
 
 
 class Texts:
-    """The texts of one language. Calling it translates one message; an unknown message comes back as it is."""
+    """The texts of one language. Calling it translates a message; an unknown one comes back as it is."""
 
     def __init__(self, language: str, translations: gettext.NullTranslations) -> None:
         self.language = language
@@ -42,7 +42,7 @@ class Texts:
         return self.translations.pgettext(context, message)
 
 
-def N_(message: str) -> str:  # noqa: N802 (gettext's own name for it)
+def N_(message: str) -> str:
     """Mark `message` for extraction; translate it where the reader's language is known."""
     return message
 
