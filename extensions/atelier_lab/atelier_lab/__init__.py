@@ -1,1 +1,18 @@
 """JupyterLab's *Atelier* sidebar and the small server part it talks to."""
+
+from typing import Any
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "atelier-lab"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "atelier_lab"}]
+
+
+def _load_jupyter_server_extension(server_app: Any) -> None:
+    """Called by Jupyter Server at start."""
+    from atelier_lab.handlers import add_handlers
+
+    add_handlers(server_app)

@@ -1,0 +1,74 @@
+"""Jupyter's defaults in Atelier's workspaces, by kind and language of the workspace.
+
+`etc/jupyter/jupyter_server_config.py`, which the wheel installs, calls `configure` in every server.
+See docs/decisions/ for why it is done there.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_runtime_dir
+
+
+def configure(c: Any, environ: Mapping[str, str]) -> None:
+    """Set into `c` what the workspace's kind and language call for. Does nothing outside Atelier."""
+    kind = environ.get("ATELIER_KIND")
+    if kind is None:
+        return
+    c.ServerApp.jpserver_extensions = server_extensions(kind)
+    c.LabApp.extension_manager = "readonly"
+    c.LabApp.app_settings_dir = str(_write_app_settings(kind, environ.get("ATELIER_LANGUAGE", "en")))
+
+
+def server_extensions(kind: str) -> dict[str, bool]:
+    """Which server parts run. Each one left out saves memory and time at every start."""
+    grading = kind == "course"
+    return {
+        "atelier_lab": True,
+        "jupyterlab": True,
+        "jupyter_server_terminals": True,
+        "jupyter_server_fileid": kind == "team",
+        "jupyter_server_ydoc": kind == "team",
+        "nbgrader.server_extensions.formgrader": grading,
+        "nbgrader.server_extensions.validate_assignment": grading,
+        "nbgrader.server_extensions.assignment_list": False,
+        "nbgrader.server_extensions.course_list": False,
+        "jupyter_lsp": False,
+        "notebook": False,
+        "notebook_shim": False,
+    }
+
+
+def disabled_extensions(kind: str) -> list[str]:
+    """Which of Lab's extensions are off: nbgrader's own lists everywhere, all of nbgrader for students."""
+    disabled = ["@jupyter-notebook/lab-extension"]
+    if kind == "course":
+        disabled += ["@jupyter/nbgrader:assignment-list", "@jupyter/nbgrader:course-list"]
+    else:
+        disabled += ["@jupyter/nbgrader"]
+    if kind != "team":
+        disabled += ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"]
+    return disabled
+
+
+def setting_overrides(language: str) -> dict[str, dict[str, Any]]:
+    """Lab's default settings; a person may still change them, except what `disabled_extensions` locks."""
+    return {
+        "@jupyterlab/translation-extension:plugin": {
+            "locale": "bg_BG" if language.startswith("bg") else "en"
+        },
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/docmanager-extension:plugin": {"autosave": True, "autosaveInterval": 30},
+    }
+
+
+def _write_app_settings(kind: str, language: str) -> Path:
+    folder = Path(jupyter_runtime_dir()) / "atelier-lab" / "settings"
+    folder.mkdir(parents=True, exist_ok=True)
+    disabled = disabled_extensions(kind)
+    page_config = {"disabledExtensions": disabled, "lockedExtensions": dict.fromkeys(disabled, True)}
+    (folder / "page_config.json").write_text(json.dumps(page_config), encoding="utf-8")
+    (folder / "overrides.json").write_text(json.dumps(setting_overrides(language)), encoding="utf-8")
+    return folder
