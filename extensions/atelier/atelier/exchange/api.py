@@ -1,0 +1,78 @@
+"""The exchange's application, mounted at ``api/v1/``: its routes, its errors, its OpenAPI description."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from atelier.exchange.errors import ExchangeError
+from atelier.exchange.identity import HubIdentities
+from atelier.services import Services
+from atelier.texts import N_, known_language, translate
+
+JSON_BODY_LIMIT_BYTES = 1024 * 1024
+
+_HTTP_TEXTS = {
+    404: ("not_found", N_("There is nothing here for you at this address.")),
+    405: ("method_not_allowed", N_("This address does not take that kind of request.")),
+    413: ("too_large", N_("The request is too large.")),
+}
+
+
+def create_api(services: Services) -> FastAPI:
+    """Return the exchange's application."""
+    app = FastAPI(
+        title="Atelier exchange",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        max_body_size=JSON_BODY_LIMIT_BYTES,
+    )
+    app.state.services = services
+    app.state.identities = HubIdentities(services.hub)
+    app.add_exception_handler(ExchangeError, _answer_refusal)
+    app.add_exception_handler(RequestValidationError, _answer_bad_request)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_failure)
+    return app
+
+
+def find_language(request: Request) -> str:
+    """Return the reader's language: what `Accept-Language` asks for, else the account's, else English."""
+    wanted = request.headers.get("accept-language", "").partition(",")[0].partition(";")[0].strip()
+    return known_language(wanted or getattr(request.state, "language", None))
+
+
+def _answer(request: Request, status: int, code: str, template: str, **params: object) -> JSONResponse:
+    message = translate(find_language(request))(template) % params
+    return JSONResponse({"error": code, "message": message}, status_code=status)
+
+
+async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ExchangeError)
+    answer = _answer(request, error.status, error.code, error.template, **error.params)
+    answer.headers.update(error.headers)
+    return answer
+
+
+async def _answer_bad_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    where = ".".join(str(part) for part in (error.errors() or [{"loc": ()}])[0]["loc"])
+    return _answer(
+        request, 422, "bad_request", N_("The request is not as the exchange expects it: %(at)s."), at=where
+    )
+
+
+async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    fallback = ("refused", N_("The request was refused."))
+    code, template = _HTTP_TEXTS.get(error.status_code, fallback)
+    answer = _answer(request, error.status_code, code, template)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _answer_failure(request: Request, _error: Exception) -> JSONResponse:
+    text = N_("Atelier could not do this. Nothing was stored; try again. If it stays so, tell your school.")
+    return _answer(request, 500, "failed", text)

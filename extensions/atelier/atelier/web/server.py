@@ -1,0 +1,39 @@
+"""Running the web process."""
+
+import logging
+import sys
+
+import uvicorn
+
+from atelier.settings import WebSettings, secrets_dir
+from atelier.web.application import create_app
+
+
+def serve(settings: WebSettings | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. Without `settings`, reads them from the environment."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings = settings or WebSettings(_secrets_dir=secrets_dir())
+    server = uvicorn.Server(make_server_config(settings))
+    server.run()
+
+
+def make_server_config(settings: WebSettings) -> uvicorn.Config:
+    """Return uvicorn's configuration.
+
+    `proxy_headers` is off: nothing here believes `X-Forwarded-*`. Addresses for people come from
+    `public_url`; `X-Forwarded-For` is only the sign that a request came through the proxy (see `internal`).
+    """
+    return uvicorn.Config(
+        create_app(settings),
+        host=settings.web_host,
+        port=settings.web_port,
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=10,
+    )
