@@ -1,1 +1,17 @@
 """The service's database: tables, sessions, migrations. Every other room stands on this one."""
+
+from atelier.store.database import SessionFactory, make_session_factory, open_database, utc_now
+from atelier.store.ids import course_account, new_id, parse_account, team_account
+from atelier.store.migrate import upgrade_database
+
+__all__ = [
+    "SessionFactory",
+    "course_account",
+    "make_session_factory",
+    "new_id",
+    "open_database",
+    "parse_account",
+    "team_account",
+    "upgrade_database",
+    "utc_now",
+]

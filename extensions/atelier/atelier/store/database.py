@@ -1,12 +1,34 @@
-"""Opening the database: SQLite in WAL mode for the embedded default, PostgreSQL in production."""
+"""Opening the database: SQLite in WAL mode for the embedded default, PostgreSQL in production.
+
+Two ways to a session, because SQLite has one writer at a time:
+
+* ``with sessions.begin() as session:`` writes. On SQLite it takes the write lock at once (BEGIN IMMEDIATE),
+  so what it read cannot change before it writes, and two processes wait for each other (up to 15 s) instead of
+  meeting "database is locked" half-way. Keep it short; never await, stream or open another one inside.
+* ``with sessions() as session:`` reads. It never waits for a writer and never makes one wait.
+"""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
-SessionFactory = sessionmaker[Session]
+
+class SessionFactory(sessionmaker[Session]):
+    """Makes sessions; see the module's text for the two ways."""
+
+    def begin(self) -> AbstractContextManager[Session]:
+        """Open a session for writing; commits at the end of the block, rolls back when it raises."""
+        return self._begin_writing()
+
+    @contextmanager
+    def _begin_writing(self) -> Iterator[Session]:
+        engine: Engine = self.kw["bind"]
+        with self(bind=engine.execution_options(atelier_write=True)) as session, session.begin():
+            yield session
 
 
 def utc_now() -> dt.datetime:
@@ -19,18 +41,26 @@ def open_database(url: str) -> Engine:
     engine = create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_sqlite_pragmas)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def make_session_factory(engine: Engine) -> SessionFactory:
-    """Return the factory that every room takes its sessions from: ``with sessions.begin() as session:``."""
-    return sessionmaker(engine, expire_on_commit=False)
+    """Return the factory that every room takes its sessions from."""
+    return SessionFactory(engine, expire_on_commit=False)
 
 
 def _set_sqlite_pragmas(connection: Any, _record: Any) -> None:
-    # synchronous=FULL: a receipt is a promise, also when the power goes (WAL's NORMAL may lose the last commit).
+    # synchronous=FULL: a receipt is a promise, also when the power goes (WAL's NORMAL may lose a commit).
     # busy_timeout: web and steward write from two processes.
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Python's sqlite3 begins by itself before the first INSERT or UPDATE, but not before a SELECT: a check
+    # that is followed by a write would not be one transaction. A begun transaction stays as it is.
+    if connection.get_execution_options().get("atelier_write"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

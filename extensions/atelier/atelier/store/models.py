@@ -125,9 +125,11 @@ class Identity(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
-    provider: Mapped[str] = mapped_column(String(40), doc="the provider's key in the city file, e.g. 'google'")
+    provider: Mapped[str] = mapped_column(String(40), doc="the provider in the city file, e.g. 'google'")
     email: Mapped[str] = mapped_column(String(254), doc="normalised to lower case")
-    subject: Mapped[str | None] = mapped_column(String(255), doc="the provider's immutable id; None: not bound yet")
+    subject: Mapped[str | None] = mapped_column(
+        String(255), doc="the provider's immutable id; None: not bound"
+    )
     bound_at: Mapped[dt.datetime | None]
     retired_at: Mapped[dt.datetime | None]
 
@@ -283,7 +285,7 @@ class Assignment(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     course_id: Mapped[str] = mapped_column(ForeignKey("course.id"))
-    project_id: Mapped[str | None] = mapped_column(ForeignKey("project.id"), doc="always set when kind is 'team'")
+    project_id: Mapped[str | None] = mapped_column(ForeignKey("project.id"), doc="set when kind is 'team'")
     name: Mapped[str] = mapped_column(String(80), doc="nbgrader's assignment id: [a-z0-9][a-z0-9_-]*")
     title: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(10), default="individual")
@@ -334,7 +336,7 @@ class Submission(Base):
     idempotency_key: Mapped[str] = mapped_column(String(80))
     sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))
     file_count: Mapped[int]
-    received_at: Mapped[dt.datetime] = mapped_column(doc="server's time, taken when the last byte had arrived")
+    received_at: Mapped[dt.datetime] = mapped_column(doc="server's time when the last byte had arrived")
     late: Mapped[bool] = mapped_column(doc="received_at > the due_at of that moment")
 
     members: Mapped[list["SubmissionMember"]] = relationship(back_populates="submission")
@@ -379,7 +381,7 @@ class StagedResult(Base):
     version: Mapped[int]
     points: Mapped[Decimal | None] = mapped_column(doc="None: not gradable, see `problem`")
     max_points: Mapped[Decimal | None]
-    problem: Mapped[str | None] = mapped_column(String(500), doc="why there are no points; shown to the teacher")
+    problem: Mapped[str | None] = mapped_column(String(500), doc="why there are no points, for the teacher")
     needs_manual_grade: Mapped[bool] = mapped_column(default=False)
     feedback_id: Mapped[str | None] = mapped_column(ForeignKey("feedback.id"))
     staged_at: Mapped[dt.datetime]
@@ -390,7 +392,10 @@ class Mark(Base):
     """A result of one person for one assignment, confirmed by a teacher in her own session."""
 
     __tablename__ = "mark"
-    __table_args__ = (UniqueConstraint("assignment_id", "person_id", "version"), {"info": {"person": "person_id"}})
+    __table_args__ = (
+        UniqueConstraint("assignment_id", "person_id", "version"),
+        {"info": {"person": "person_id"}},
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     assignment_id: Mapped[str] = mapped_column(ForeignKey("assignment.id"))
@@ -400,7 +405,7 @@ class Mark(Base):
     staged_result_id: Mapped[str] = mapped_column(ForeignKey("staged_result.id"))
     points: Mapped[Decimal] = mapped_column(doc="after the adjustment")
     max_points: Mapped[Decimal]
-    adjustment: Mapped[Decimal] = mapped_column(default=Decimal(0), doc="points the teacher added for this person")
+    adjustment: Mapped[Decimal] = mapped_column(default=Decimal(0), doc="points the teacher added")
     mark: Mapped[str] = mapped_column(String(10), doc="on the school's scale, as printed: '5.50' or '87%'")
     scale: Mapped[str] = mapped_column(String(20), doc="name of the scale that was used")
     confirmed_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
