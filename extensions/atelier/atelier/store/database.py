@@ -3,8 +3,8 @@
 Two ways to a session, because SQLite has one writer at a time:
 
 * ``with sessions.begin() as session:`` writes. On SQLite it takes the write lock at once (BEGIN IMMEDIATE),
-  so what it read cannot change before it writes, and two processes wait for each other (up to 15 s) instead of
-  meeting "database is locked" half-way. Keep it short; never await, stream or open another one inside.
+  so what it read cannot change before it writes, and two processes wait for each other (up to 15 s) instead
+  of meeting "database is locked" half-way. Keep it short; never await, stream or open another one inside.
 * ``with sessions() as session:`` reads. It never waits for a writer and never makes one wait.
 """
 
