@@ -63,7 +63,7 @@ def list_warnings() -> list[str]:
 
 
 def hold_data_dir(house: House) -> IO[str]:
-    """Return a lock on the data folder, held until it is closed. Raises DemoProblem while another demo has it."""
+    """Return a lock on the data folder, held until it is closed; DemoProblem while another demo has it."""
     try:
         house.make_folders()
         lock = (house.data_dir / "running").open("a+")
@@ -77,7 +77,7 @@ def hold_data_dir(house: House) -> IO[str]:
     except BlockingIOError:
         lock.seek(0)
         raise DemoProblem(
-            f"The demo with the data in {house.data_dir} is running already: {lock.read().strip() or 'starting'}.",
+            f"The demo with the data in {house.data_dir} is running already: {lock.read() or 'starting'}.",
             "use that one, or end it with Ctrl+C where it runs; another demo beside it needs other data and "
             "another port: make run DATA=.data/second PORT=9000",
         ) from None

@@ -15,6 +15,7 @@ from demo.processes import Recipe
 from demo.secrets_store import load_secrets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULT_CITY = REPOSITORY / "demo" / "city.yaml"
 CLIENT_ID = "atelier-demo"
 _KEPT_VARIABLES = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM")
 
@@ -42,7 +43,7 @@ class House:
 
     data_dir: Path
     ports: Ports
-    city_file: Path = REPOSITORY / "demo" / "city.yaml"
+    city_file: Path
 
     # ------------------------------------------------ folders
     @property
@@ -80,7 +81,7 @@ class House:
 
     @property
     def provider_url(self) -> str:
-        """The provider as a browser reaches it; another host name than the hub's, for cookies ignore ports."""
+        """The provider in a browser; another host name than the hub's, for cookies ignore ports."""
         return f"http://accounts.localhost:{self.ports.provider}"
 
     @property

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import IO, Self
 
 from demo.checks import check_before_start, hold_data_dir, list_warnings
-from demo.house import REPOSITORY, House, choose_ports
+from demo.house import DEFAULT_CITY, REPOSITORY, House, choose_ports
 from demo.problem import DemoProblem
 from demo.processes import Process, Recipe, adopt_orphans, end_orphans, list_last_lines, wait_until_healthy
 from demo.seed import seed_once
@@ -29,17 +29,15 @@ STOP_WITHIN_S = 5
 class Demo:
     """A running demo city, also for tests: ``with Demo(tmp_path, port=0) as demo: …``.
 
-    `data_dir` is made if absent; `port` 0 takes a free one; `seed` False leaves the service's database without
-    people and courses. Addresses and environments are in `house`. Raises DemoProblem.
+    `data_dir` is made if absent; `port` 0 takes a free one; `seed` False leaves the service's
+    database without people and courses. Addresses and environments are in `house`. Raises DemoProblem.
     """
 
     def __init__(
         self, data_dir: Path, port: int = 8000, *, city_file: Path | None = None, seed: bool = True
     ) -> None:
         ports = choose_ports(port)
-        self.house = House(
-            data_dir.resolve(), ports, **({"city_file": city_file.resolve()} if city_file else {})
-        )
+        self.house = House(data_dir.resolve(), ports, (city_file or DEFAULT_CITY).resolve())
         self.processes: dict[str, Process] = {}
         self._seed = seed
         self._lock: IO[str] | None = None
@@ -184,8 +182,8 @@ Data:        {house.data_dir}   (logs: {house.logs_dir})
 Start over:  make reset
 End:         Ctrl+C
 
-This demo isolates nobody: every workspace is a process of your own user. It is for trying out, on this machine,
-and not for a class.
+This demo isolates nobody: every workspace is a process of your own user. It is for trying out,
+on this machine, and not for a class.
 """
 
 

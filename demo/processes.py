@@ -66,14 +66,17 @@ class Process:
     def check_alive(self) -> None:
         """Raise DemoProblem with the last lines of the log when the process has ended."""
         if self.exit_code is not None:
-            raise DemoProblem(
-                f"{self.name} stopped by itself (exit code {self.exit_code}). Its last lines:\n"
-                + "\n".join(f"    {line}" for line in list_last_lines(self.log)),
-                f"read the whole log in {self.log}",
-            )
+            raise self.describe_problem(f"stopped by itself (exit code {self.exit_code})")
+
+    def describe_problem(self, fact: str) -> DemoProblem:
+        """Return the problem of this process with the last lines of its log."""
+        lines = "\n".join(f"    {line}" for line in list_last_lines(self.log))
+        return DemoProblem(
+            f"{self.name} {fact}. Its last lines:\n{lines}", f"read the whole log in {self.log}"
+        )
 
     def is_healthy(self) -> bool:
-        """Tell whether the health address answers 2xx now. A process without one is healthy while it lives."""
+        """Tell whether the health address answers 2xx now. Without one, to live is to be healthy."""
         if self.recipe.health_url is None:
             return True
         try:
@@ -96,7 +99,7 @@ class Process:
 
 
 def wait_until_healthy(processes: Sequence[Process], within_s: float) -> None:
-    """Return when all answer. Raises DemoProblem when one ends or does not answer within `within_s` seconds."""
+    """Return when all answer. Raises DemoProblem when one ends or is silent for `within_s` seconds."""
     deadline = time.monotonic() + within_s
     waiting = list(processes)
     while waiting:
@@ -104,11 +107,7 @@ def wait_until_healthy(processes: Sequence[Process], within_s: float) -> None:
             process.check_alive()
         waiting = [process for process in waiting if not process.is_healthy()]
         if waiting and time.monotonic() > deadline:
-            raise DemoProblem(
-                f"{waiting[0].name} did not answer at {waiting[0].recipe.health_url} within {within_s:.0f} s. "
-                "Its last lines:\n" + "\n".join(f"    {line}" for line in list_last_lines(waiting[0].log)),
-                f"read the whole log in {waiting[0].log}",
-            )
+            raise waiting[0].describe_problem(f"does not answer after {within_s:.0f} s")
         if waiting:
             time.sleep(POLL_S)
 

@@ -11,7 +11,7 @@ RunCommand = Callable[[list[str]], str]
 
 
 def seed_once(house: House, run: RunCommand) -> None:
-    """Put the demo's people and course in, unless an earlier start did. Safe to repeat after a cut-off start."""
+    """Put the demo's people and course in, unless an earlier start did. Safe after a cut-off start."""
     done = house.service_dir / "seeded"
     if done.exists():
         return
@@ -33,5 +33,5 @@ def seed_once(house: House, run: RunCommand) -> None:
 
 
 def list_rosters() -> list[tuple[str, Path]]:
-    """Return (school id, roster file) of every roster of the demo; the file's name begins with the school's id."""
+    """Return (school id, file) of every roster of the demo; a file's name begins with the school's id."""
     return [(path.stem.partition("_")[0], path) for path in sorted(ROSTERS_DIR.glob("*.csv"))]
