@@ -1,0 +1,113 @@
+# Everything a person types. Bare `make` explains it; `make run` and `make test` set up what they need.
+# Set-up steps leave a stamp in .venv/.setup, so that a second call does nothing and needs no network.
+
+DATA ?= .data/demo
+PORT ?= 8000
+PYTEST_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMPS := $(VENV)/.setup
+# uv checks every hash, removes what the lock does not name and compiles bytecode (a start without is 1 s slower).
+UV = $(PY) -m uv pip
+UV_OPTIONS = --python $(PY) --quiet --no-config
+LOCKED = --require-hashes --compile-bytecode
+OURS := . extensions/atelier extensions/atelier_nbgrader extensions/atelier_widgets
+LAB := extensions/atelier_lab
+LAB_SOURCES := $(wildcard $(addprefix $(LAB)/,*.json *.lock *.toml *.py .yarnrc.yml src/* src/*/* style/* \
+  schema/* atelier_lab/*.py atelier_lab/*/*.py atelier_lab/*.json jupyter-config/* jupyter-config/*/*))
+HTMX := extensions/atelier/atelier/pages/static/vendor/htmx.min.js
+SET_UP = $(STAMPS)/run $(STAMPS)/ours $(STAMPS)/lab $(HTMX)
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help run tour test check fix lock reset clean
+
+help: ## Explain every target (this text)
+	@echo "Atelier. Usage: make <target>"; echo
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | \
+	  while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@echo; echo "Variables: DATA=$(DATA) (the demo's data)  PORT=$(PORT)  PYTEST_ARGS='tests/unit -k …'"
+
+run: $(SET_UP) ## Set everything up and start the demo on http://atelier.localhost:8000 (PORT=, DATA=)
+	@exec $(PY) -m demo.launch --data "$(DATA)" --port "$(PORT)"
+
+tour: $(SET_UP) ## Play the whole walk, from roster to marks, on a demo of its own; ends in a table
+	@exec $(PY) -m demo.tour
+
+test: $(SET_UP) $(STAMPS)/test ## Set everything up, check the style and run all tests
+	@$(MAKE) check
+	@exec $(PY) -m pytest $(PYTEST_ARGS)
+
+check: $(STAMPS)/ours $(STAMPS)/test ## Style, types and import rules only: ruff, mypy --strict, import-linter
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m mypy -p demo
+	@$(VENV)/bin/lint-imports
+
+fix: $(STAMPS)/test ## Mend what ruff can mend: order of imports, line breaks
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+lock: $(STAMPS)/python ## Lock the Python dependencies again, with hashes, after a change in requirements/*.in
+	@cd requirements && for name in run test bootstrap; do \
+	  ../$(UV) compile $$name.in --excludes excluded.txt --python-version 3.11 --generate-hashes --quiet \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o $$name.txt; done
+	@echo "Locked. Read the difference (git diff requirements), then: make test"
+
+reset: ## Throw the demo's data away (people, work, marks); the next `make run` begins anew
+	@$(or $(wildcard $(PY)),python3) -m demo.reset --data "$(DATA)"
+
+clean: ## Throw the set-up away (.venv, node_modules, what was built); data stay
+	rm -rf $(VENV) node_modules $(LAB)/node_modules $(LAB)/lib $(LAB)/atelier_lab/labextension $(dir $(HTMX))
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- set-up
+$(STAMPS)/python: setup/find_python.sh requirements/bootstrap.txt
+	@python=$$(sh setup/find_python.sh) && echo "Setting up $(VENV) with $$python …" && \
+	  { [ -x $(PY) ] && $(PY) -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV); }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r requirements/bootstrap.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+# uv does not read pip's configuration (a mirror, a proxy's certificate). Where only pip is set up, pip does it.
+$(STAMPS)/run: $(STAMPS)/python requirements/run.txt
+	@echo "Installing Python packages (requirements/run.txt) …"
+	@rm -f $(STAMPS)/test $(STAMPS)/ours $(STAMPS)/lab
+	@$(UV) sync $(UV_OPTIONS) $(LOCKED) requirements/run.txt || { \
+	  echo "uv could not; trying pip …"; \
+	  $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.txt; }
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/run requirements/test.txt
+	@echo "Installing what the tests need (requirements/test.txt) …"
+	@$(UV) install $(UV_OPTIONS) $(LOCKED) --no-deps -r requirements/test.txt || { \
+	  echo "uv could not; trying pip …"; \
+	  $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/test.txt; }
+	@touch $@
+
+$(STAMPS)/ours: $(STAMPS)/run $(addsuffix /pyproject.toml,$(OURS))
+	@echo "Installing our own packages …"
+	@$(UV) install $(UV_OPTIONS) --offline --no-deps --no-build-isolation $(addprefix -e ./,$(OURS))
+	@touch $@
+
+# npm writes this file itself, last.
+node_modules/.package-lock.json: package.json package-lock.json $(STAMPS)/run
+	@echo "Installing Node packages (package-lock.json) …"
+	@sh setup/with_node.sh . npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(HTMX): node_modules/.package-lock.json
+	@mkdir -p $(dir $@) && cp node_modules/htmx.org/dist/htmx.min.js $@
+
+$(STAMPS)/lab: $(STAMPS)/run $(LAB_SOURCES)
+	@echo "Building the JupyterLab extension …"
+	@sh setup/with_node.sh $(LAB) jlpm install --immutable >$(STAMPS)/jlpm.log || { cat $(STAMPS)/jlpm.log; exit 1; }
+	@sh setup/with_node.sh $(LAB) jlpm build:prod >$(STAMPS)/jlpm.log || { cat $(STAMPS)/jlpm.log; exit 1; }
+	@$(UV) install $(UV_OPTIONS) --offline --no-deps --no-build-isolation --reinstall --compile-bytecode ./$(LAB)
+	@touch $@

