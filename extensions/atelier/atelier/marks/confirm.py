@@ -1,0 +1,144 @@
+"""Staged results become marks: in a teacher's own session, for exactly the list she saw."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from atelier import roster
+from atelier.marks.errors import MarkError, StaleConfirmation
+from atelier.marks.preview import Preview, Row, adjust, preview_marks
+from atelier.marks.staging import POINT_STEP
+from atelier.store.models import Assignment, Feedback, Mark
+from atelier.texts import N_
+from hub_config.city import City
+
+_STALE = N_("The list has changed since you opened it. Nothing was confirmed: look at it again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What confirming did. `left_out` are the rows that became no mark, each with its state."""
+
+    marks: tuple[Mark, ...]
+    unchanged: int
+    left_out: tuple[Row, ...]
+    feedback_ids: tuple[str, ...]
+
+
+def confirm_marks(
+    session: Session,
+    city: City,
+    assignment_id: str,
+    teacher_id: str,
+    digest: str,
+    adjustments: Mapping[str, Decimal],
+    now: dt.datetime,
+    *,
+    accept_ungraded: bool = False,
+) -> Confirmation:
+    """Write the marks of the list whose `digest` the teacher saw, with her id, and open its feedback.
+
+    `adjustments` gives points to add (or take) by person id; who is not named keeps the former adjustment.
+    Unchanged marks get no new version. Raises StaleConfirmation when the list is no longer the one behind
+    `digest`, MarkError `not_a_teacher`, `bad_adjustment` (names the person); then nothing is written.
+    """
+    # Two confirmations of one list at once: the second waits here and then finds another digest (PostgreSQL;
+    # SQLite has one writer at a time anyway).
+    session.scalars(select(Assignment.id).where(Assignment.id == assignment_id).with_for_update()).first()
+    preview = preview_marks(session, city, assignment_id, now, accept_ungraded=accept_ungraded)
+    if not roster.is_teacher(session, teacher_id, preview.course.id, now):
+        raise MarkError("not_a_teacher", N_("Only a teacher of this course confirms its marks."))
+    if preview.digest != digest:
+        raise StaleConfirmation("stale", _STALE)
+    rows = _adjust_rows(preview, adjustments)
+    marks = [_make_mark(preview, row, teacher_id, now) for row in rows if row.state in ("new", "changed")]
+    _write(session, marks)
+    return Confirmation(
+        marks=tuple(marks),
+        unchanged=sum(row.state == "unchanged" for row in rows),
+        left_out=tuple(row for row in rows if not row.confirmable),
+        feedback_ids=_confirm_feedback(session, rows, now),
+    )
+
+
+def _adjust_rows(preview: Preview, adjustments: Mapping[str, Decimal]) -> list[Row]:
+    unknown = adjustments.keys() - {row.person_id for row in preview.rows}
+    if unknown:
+        raise MarkError("bad_adjustment", N_("Points were added for somebody who is not in the list."))
+    return [
+        adjust(row, _check_adjustment(row, adjustments[row.person_id]), preview.scale)
+        if row.person_id in adjustments and _takes_adjustment(row, adjustments[row.person_id])
+        else row
+        for row in preview.rows
+    ]
+
+
+def _takes_adjustment(row: Row, adjustment: Decimal) -> bool:
+    """Whether there are points to adjust; an empty field (0) for somebody without a result is no mistake."""
+    if not row.confirmable and adjustment != 0:
+        raise MarkError(
+            "bad_adjustment",
+            N_("%(person)s has no result to which points could be added. Leave the field empty."),
+            person=row.name,
+        )
+    return row.confirmable
+
+
+def _check_adjustment(row: Row, adjustment: Decimal) -> Decimal:
+    assert row.points is not None
+    assert row.max_points is not None
+    try:
+        rounded = adjustment.quantize(POINT_STEP)
+        fits = rounded == adjustment and 0 <= row.points + rounded <= row.max_points
+    except InvalidOperation:  # NaN, infinite or absurdly long
+        fits = False
+    if not fits:
+        raise MarkError(
+            "bad_adjustment",
+            N_("%(person)s would get less than 0 or more than %(max_points)s points. Change the adjustment."),
+            person=row.name,
+            max_points=f"{row.max_points.normalize():f}",
+        )
+    return rounded
+
+
+def _make_mark(preview: Preview, row: Row, teacher_id: str, now: dt.datetime) -> Mark:
+    return Mark(
+        assignment_id=preview.assignment.id,
+        person_id=row.person_id,
+        version=row.old.version + 1 if row.old else 1,
+        submission_id=row.submission_id,
+        staged_result_id=row.staged_result_id,
+        points=row.total,
+        max_points=row.max_points,
+        adjustment=row.adjustment,
+        mark=row.mark,
+        scale=preview.scale.name,
+        confirmed_by=teacher_id,
+        confirmed_at=now,
+    )
+
+
+def _write(session: Session, marks: list[Mark]) -> None:
+    try:
+        with session.begin_nested():
+            session.add_all(marks)
+    except IntegrityError as error:  # somebody else's confirmation took this version
+        raise StaleConfirmation("stale", _STALE) from error
+
+
+def _confirm_feedback(session: Session, rows: list[Row], now: dt.datetime) -> tuple[str, ...]:
+    """Open the feedback that belongs to the confirmed results; return the ids opened now."""
+    opened: list[str] = []
+    for feedback_id in dict.fromkeys(row.feedback_id for row in rows if row.confirmable):
+        feedback = session.get(Feedback, feedback_id) if feedback_id else None
+        if feedback is not None and feedback.confirmed_at is None:
+            feedback.confirmed_at = now
+            opened.append(feedback.id)
+    session.flush()
+    return tuple(opened)
