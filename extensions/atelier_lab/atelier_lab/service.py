@@ -53,7 +53,7 @@ class Service:
         except ValueError as error:
             raise ServiceUnreachable(f"GET {path}: the answer is not JSON") from error
 
-    async def download(self, path: str, language: str, write: Callable[[bytes], None]) -> None:
+    async def download(self, path: str, language: str, write: Callable[[bytes], object]) -> None:
         """Stream the body of `GET api/v1/<path>` into `write`. Raises as `get` does."""
         refusal = bytearray()
         status = 200
