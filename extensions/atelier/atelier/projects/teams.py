@@ -143,30 +143,30 @@ def list_teams(session: Session, project_id: str, *, dissolved: bool = False) ->
 
 
 def list_members(session: Session, team_id: str, now: dt.datetime) -> list[Person]:
-    """Return who is in the team at `now`, by family name; deactivated people are left out."""
+    """Return who is in the team at `now`, by family name.
+
+    Who is deactivated or no longer a student of the course is left out, although the membership stays open.
+    """
+    course_id = _find_course_id(session, find_team(session, team_id))
+    students = {student.person.id for student in roster.list_students(session, course_id, now)}
     query = (
         select(Person)
         .join(TeamMembership, TeamMembership.person_id == Person.id)
-        .where(TeamMembership.team_id == team_id, *_open_at(now), Person.deactivated_at.is_(None))
+        .where(TeamMembership.team_id == team_id, *_open_at(now))
         .order_by(Person.family_name, Person.given_name, Person.id)
         .distinct()
     )
-    return list(session.scalars(query))
+    return [person for person in session.scalars(query) if person.id in students]
 
 
 def find_team_of(session: Session, person_id: str, project_id: str, now: dt.datetime) -> Team | None:
     """Return the person's team in this project at `now`, or None: not everybody is in a team yet."""
-    query = (
-        select(Team)
-        .join(TeamMembership, TeamMembership.team_id == Team.id)
-        .where(TeamMembership.person_id == person_id, Team.project_id == project_id, *_open_at(now))
-        .where(Team.dissolved_at.is_(None))
-    )
-    return session.scalars(query.limit(1)).first()
+    teams = list_teams_of(session, person_id, now)
+    return next((team for team in teams if team.project_id == project_id), None)
 
 
 def list_teams_of(session: Session, person_id: str, now: dt.datetime) -> list[Team]:
-    """Return all teams, of any project, that the person is in at `now`."""
+    """Return all teams, of any project, that the person is in at `now`, while a student of their course."""
     query = (
         select(Team)
         .join(TeamMembership, TeamMembership.team_id == Team.id)
@@ -174,7 +174,15 @@ def list_teams_of(session: Session, person_id: str, now: dt.datetime) -> list[Te
         .order_by(Team.created_at, Team.id)
         .distinct()
     )
-    return list(session.scalars(query))
+    return [
+        team
+        for team in session.scalars(query)
+        if roster.is_student(session, person_id, _find_course_id(session, team), now)
+    ]
+
+
+def _find_course_id(session: Session, team: Team) -> str:
+    return session.get_one(Project, team.project_id).course_id
 
 
 def _open_at(now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
@@ -199,14 +207,14 @@ def _list_other_memberships(session: Session, team: Team, person_ids: set[str]) 
 
 
 def _check_students(session: Session, team: Team, person_ids: Iterable[str], now: dt.datetime) -> None:
-    course_id = session.get_one(Project, team.project_id).course_id
+    course_id = _find_course_id(session, team)
     for person_id in person_ids:
         if not roster.is_student(session, person_id, course_id, now):
             person = session.get(Person, person_id)
             raise ProjectError(
                 "not_a_student",
                 N_("%(person)s is no student of this course. Enrol the student first."),
-                person=person.display_name if person and person.school_id else person_id,
+                person=person.display_name if person else person_id,
             )
 
 
