@@ -19,8 +19,12 @@ class HubSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore")
 
     city_file: Path = Field(description="The city file (YAML).")
-    data_dir: Path = Field(description="Where the hub keeps its database and, with engine 'local', the homes.")
-    engine: Literal["local"] = Field("local", description="What runs workspaces. 'local': processes; isolates nobody.")
+    data_dir: Path = Field(
+        description="Where the hub keeps its database and, with engine 'local', the homes."
+    )
+    engine: Literal["local"] = Field(
+        "local", description="What runs workspaces. 'local': processes; isolates nobody."
+    )
     public_url: str = Field(
         description="Address people open, without a path, e.g. https://atelier.example.bg or "
         "http://atelier.localhost:8000. Every account and the service get a host name below it."
@@ -30,11 +34,14 @@ class HubSettings(BaseSettings):
     hub_port: int = Field(8081, description="The hub's internal port, on loopback.")
     hub_database_url: str | None = Field(None, description="The hub's database; default: SQLite in data_dir.")
     service_url: str = Field(
-        "http://127.0.0.1:8082", description="Where the hub and workspaces reach the service (scheme, host, port)."
+        "http://127.0.0.1:8082",
+        description="Where the hub and workspaces reach the service (scheme, host, port).",
     )
     google_client_id: str = Field(description="OAuth client id from the Google console.")
     google_client_secret: SecretStr = Field(description="OAuth client secret from the Google console.")
-    oidc_authorize_url: str | None = Field(None, description="Only for a stand-in provider; default: Google's.")
+    oidc_authorize_url: str | None = Field(
+        None, description="Only for a stand-in provider; default: Google's."
+    )
     oidc_token_url: str | None = Field(None, description="Only for a stand-in provider; default: Google's.")
     oidc_userinfo_url: str | None = Field(
         None, description="Only for a stand-in provider: base of `/oauth2/v1/userinfo`; default: Google's."
@@ -64,5 +71,5 @@ SERVICE_PREFIX = "/services/atelier/"
 
 
 def load_settings() -> HubSettings:
-    """Read the settings from the environment. Raises pydantic.ValidationError naming each missing variable."""
-    return HubSettings(_secrets_dir=os.environ.get("ATELIER_SECRETS_DIR"))  # type: ignore[call-arg]
+    """Read the settings from the environment. Raises ValidationError naming each missing variable."""
+    return HubSettings(_secrets_dir=os.environ.get("ATELIER_SECRETS_DIR"))

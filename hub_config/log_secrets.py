@@ -1,0 +1,41 @@
+"""Keeps codes, states and tokens out of the hub's log, whoever writes them there.
+
+JupyterHub scrubs its own request lines; tornado's lines about failed requests carry the whole address.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+
+_SECRET = re.compile(
+    r"(?P<name>\b(?:code|state|token|access_token|id_token|refresh_token|client_secret|code_verifier|_xsrf)"
+    r"(?:=|%3D|\"?'?:\s*\"?'?))(?P<value>[^&\s\"',;)}]{6,})",
+    re.IGNORECASE,
+)
+
+
+def hide_secrets(text: str) -> str:
+    """Return `text` with the values of secret parameters replaced."""
+    return _SECRET.sub(r"\g<name>[secret]", text)
+
+
+class SecretsFilter(logging.Filter):
+    """Rewrites records that name a secret parameter with its value."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        hidden = hide_secrets(message)
+        if hidden != message:
+            record.msg, record.args = hidden, ()
+        if record.exc_info and record.exc_info[1] is not None and _SECRET.search(str(record.exc_info[1])):
+            record.exc_info = None
+            record.msg = f"{hidden} (traceback left out: it names a secret)"
+            record.args = ()
+        return True
+
+
+def hide_secrets_in(loggers: Iterable[logging.Logger]) -> None:
+    """Put one filter on each logger, once."""
+    for logger in loggers:
+        if not any(isinstance(known, SecretsFilter) for known in logger.filters):
+            logger.addFilter(SecretsFilter())
