@@ -56,6 +56,11 @@ class House:
         return self.data_dir / "hub"
 
     @property
+    def homes_dir(self) -> Path:
+        """The files of every account; `hub_config.configure` puts them there."""
+        return self.hub_dir / "homes"
+
+    @property
     def service_dir(self) -> Path:
         """The service's database and archives."""
         return self.data_dir / "service"

@@ -20,10 +20,12 @@ from demo.house import DEFAULT_CITY, REPOSITORY, House, choose_ports
 from demo.problem import DemoProblem
 from demo.processes import Process, Recipe, adopt_orphans, end_orphans, list_last_lines, wait_until_healthy
 from demo.seed import seed_once
+from hub_config.local_processes import stop_workspaces
 
 START_WITHIN_S = 60
-STOP_HUB_WITHIN_S = 30
-STOP_WITHIN_S = 5
+STOP_WITHIN_S = 10
+# Those who could start or stop a workspace meanwhile.
+STOP_FIRST = ("steward", "hub")
 
 
 class Demo:
@@ -54,6 +56,8 @@ class Demo:
         self._lock = hold_data_dir(self.house)
         try:
             check_before_start(self.house)
+            # Of a launcher that was killed: the hub leaves workspaces running when it ends.
+            stop_workspaces(self.house.homes_dir)
             self._prepare_database()
             self._start_processes()
         except BaseException:
@@ -89,18 +93,22 @@ class Demo:
             time.sleep(poll_s)
 
     def restart(self, name: str) -> None:
-        """End one process and start it again with the same environment, as an operator would."""
+        """End one process and start it again with the same environment, as an operator would.
+
+        Workspaces go on running while the hub restarts.
+        """
         process = self.processes.pop(name)
-        process.end(STOP_HUB_WITHIN_S if name == "hub" else STOP_WITHIN_S)
+        process.end(STOP_WITHIN_S, with_family=False)
         self._start(process.recipe)
         wait_until_healthy([self.processes[name]], START_WITHIN_S)
 
     def stop(self) -> None:
-        """End everything. The hub first, for it stops the workspaces; then the others."""
-        order = sorted(self.processes.values(), key=lambda process: process.name != "hub")
-        for process in order:
-            process.end(STOP_HUB_WITHIN_S if process.name == "hub" else STOP_WITHIN_S)
-        self.processes.clear()
+        """End everything: first who starts workspaces, then the workspaces, then the others."""
+        for name in (*STOP_FIRST, *self.processes):
+            if process := self.processes.pop(name, None):
+                process.end(STOP_WITHIN_S)
+        if self._lock:
+            stop_workspaces(self.house.homes_dir)
         if self._lock:
             self._lock.truncate(0)
             self._lock.close()

@@ -87,15 +87,20 @@ class Process:
             return False
         return answer.is_success
 
-    def end(self, within_s: float) -> None:
-        """Ask the process to end and wait; after `within_s` seconds kill it with all its descendants."""
-        family = _list_family(self.pid)
+    def end(self, within_s: float, *, with_family: bool = True) -> None:
+        """Ask the process to end, after `within_s` seconds kill it; then end its descendants.
+
+        `with_family` False leaves the descendants running, as when a hub restarts below its workspaces.
+        """
+        family = _list_family(self.pid) if with_family else []
         with contextlib.suppress(ProcessLookupError):
             self._popen.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(within_s)
-        end_all(family + _list_family(self.pid))
+        if self.exit_code is None:
+            self._popen.kill()
         self._popen.wait()
+        end_all(family)
 
 
 def wait_until_healthy(processes: Sequence[Process], within_s: float) -> None:

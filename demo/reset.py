@@ -17,8 +17,8 @@ MARKER = "running"
 def reset(data_dir: Path) -> bool:
     """Remove a demo's data folder; tell whether there was one.
 
-    Raises DemoProblem while the demo runs, and for a folder in which no demo ever ran: a mistyped path must not
-    cost anybody's files.
+    Raises DemoProblem while the demo runs, and for a folder in which no demo ever ran: a mistyped path must
+    not cost anybody's files.
     """
     if not data_dir.exists():
         return False
@@ -58,7 +58,9 @@ def main() -> int:
     except DemoProblem as problem:
         print(problem, file=sys.stderr)
         return 1
-    print(f"Removed {data_dir}." if there else f"There is nothing in {data_dir}.", "Begin anew with: make run")
+    print(
+        f"Removed {data_dir}." if there else f"There is nothing in {data_dir}.", "Begin anew with: make run"
+    )
     return 0
 
 
