@@ -44,21 +44,24 @@ def list_courses_of(session: Session, person_id: str, now: dt.datetime) -> list[
         .where(ClassMembership.person_id == person_id, *_current(ClassMembership, now))
         .where(Course.archived_at.is_(None))
     )
+    asked: tuple[tuple[Select[Course], CourseRole], ...] = (
+        (taught, "teacher"),
+        (enrolled, "student"),
+        (by_class, "student"),
+    )
     found: dict[str, RosterCourse] = {}
-    if _is_active(session, person_id):
-        for query, role in ((taught, "teacher"), (enrolled, "student"), (by_class, "student")):
-            for course in session.scalars(query):
-                found.setdefault(
-                    course.id, RosterCourse(course, "teacher" if role == "teacher" else "student")
-                )
+    for query, role in asked if _is_active(session, person_id) else ():
+        for course in session.scalars(query):
+            found.setdefault(course.id, RosterCourse(course, role))
     return sorted(found.values(), key=lambda entry: (entry.course.title, entry.course.slug))
 
 
 def list_students(session: Session, course_id: str, now: dt.datetime) -> list[RosterStudent]:
-    """Return the active students of a course by class and №: those of its classes and those enrolled by name."""
+    """Return the active students of a course, of its classes and enrolled by name, by class and №."""
     people = {p.id: p for query in _student_queries(course_id, now) for p in session.scalars(query)}
     places = _list_places(session, course_id, list(people), now)
-    students = [RosterStudent(p, *places.get(p.id, (None, None))) for p in people.values()]
+    nowhere: tuple[str | None, int | None] = (None, None)
+    students = [RosterStudent(p, *places.get(p.id, nowhere)) for p in people.values()]
     return sorted(students, key=_order_of_student)
 
 
@@ -80,7 +83,7 @@ def is_student(session: Session, person_id: str, course_id: str, now: dt.datetim
     return any(session.scalars(query).first() is not None for query in queries)
 
 
-def _student_queries(course_id: str, now: dt.datetime) -> tuple[Select[tuple[Person]], ...]:
+def _student_queries(course_id: str, now: dt.datetime) -> tuple[Select[Person], ...]:
     by_class = (
         select(Person)
         .join(ClassMembership, ClassMembership.person_id == Person.id)
@@ -91,7 +94,7 @@ def _student_queries(course_id: str, now: dt.datetime) -> tuple[Select[tuple[Per
     return by_class, _enrolled(course_id, "student", now)
 
 
-def _enrolled(course_id: str, role: CourseRole, now: dt.datetime) -> Select[tuple[Person]]:
+def _enrolled(course_id: str, role: CourseRole, now: dt.datetime) -> Select[Person]:
     return (
         select(Person)
         .join(Enrolment, Enrolment.person_id == Person.id)
@@ -100,7 +103,7 @@ def _enrolled(course_id: str, role: CourseRole, now: dt.datetime) -> Select[tupl
     )
 
 
-def _courses(*conditions: ColumnElement[bool], now: dt.datetime) -> Select[tuple[Course]]:
+def _courses(*conditions: ColumnElement[bool], now: dt.datetime) -> Select[Course]:
     return (
         select(Course)
         .join(Enrolment, Enrolment.course_id == Course.id)
@@ -122,7 +125,7 @@ def _is_active(session: Session, person_id: str) -> bool:
 
 def _list_places(
     session: Session, course_id: str, person_ids: list[str], now: dt.datetime
-) -> dict[str, tuple[str, int | None]]:
+) -> dict[str, tuple[str | None, int | None]]:
     """Class and № of each person: in a class of this course if possible, else in any class of this time."""
     of_course = select(CourseClass.class_id).where(CourseClass.course_id == course_id)
     query = (
