@@ -2,7 +2,7 @@
 
 Each process is the leader of a session of its own: Ctrl+C at the terminal reaches only the launcher,
 which ends the processes in the right order. Should the launcher itself be killed, the kernel sends
-each of them SIGTERM (`PR_SET_PDEATHSIG`). See docs/decisions/0003-own-launcher.md.
+each of them SIGTERM (`PR_SET_PDEATHSIG`). See docs/decisions/own-launcher.md.
 """
 
 import contextlib
