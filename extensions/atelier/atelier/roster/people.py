@@ -5,6 +5,7 @@ import datetime as dt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from atelier.roster.roster_file import clean_class_name, clean_name
 from atelier.store.models import Enrolment, Identity, Person, RosterChange, SchoolClass
 
 
@@ -48,6 +49,17 @@ def order_of_class(name: str) -> tuple[int, str]:
     return (int(digits) if digits else 999, name)
 
 
+def find_class(session: Session, school_id: str, name: str) -> SchoolClass:
+    """Return the newest class of that name in a school. Raises LookupError naming the classes there are."""
+    classes = list_classes(session, school_id)
+    wanted = clean_class_name(name) or name
+    found = next((one for one in classes if one.name == wanted), None)
+    if found is None:
+        there = ", ".join(one.name for one in classes) or "none"
+        raise LookupError(f"the school {school_id} has no class {name!r}; it has: {there}")
+    return found
+
+
 def deactivate(session: Session, person_id: str, now: dt.datetime) -> Person:
     """End a person's access. Nothing is deleted; `reactivate` undoes it. Raises LookupError."""
     person = find_person(session, person_id)
@@ -77,6 +89,25 @@ def end_enrolment(session: Session, person_id: str, course_id: str, now: dt.date
     if open_ones:
         note_change(session, f"person {person_id} left course {course_id}", now)
     return len(open_ones)
+
+
+def rename(session: Session, person_id: str, given: str, family: str) -> Person:
+    """Correct a person's name. Raises LookupError, or ValueError when it is no name."""
+    person = find_person(session, person_id)
+    names = clean_name(given), clean_name(family)
+    if names[0] is None or names[1] is None:
+        raise ValueError(f"{given!r} {family!r} is no name; write letters, at most 80 for each part")
+    person.given_name, person.family_name = names[0], names[1]
+    return person
+
+
+def release_address(session: Session, email: str, now: dt.datetime, provider: str = "google") -> None:
+    """Retire an address that its person no longer has; it may go to somebody else. Raises LookupError."""
+    identity = _find_open_identity(session, email, provider)
+    if identity is None:
+        raise LookupError(f"nobody has the address {email}; list people with: atelier roster list")
+    identity.retired_at = now
+    note_change(session, f"person {identity.person_id} lost an address", now)
 
 
 def change_address(

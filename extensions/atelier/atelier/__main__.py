@@ -1,0 +1,58 @@
+"""The operators' commands of the service: `atelier web`, `steward`, `db`, `roster`, `course`."""
+
+from typing import Annotated
+
+import typer
+
+from atelier.commands import roster
+from atelier.settings import StoreSettings, secrets_dir
+from atelier.store import open_database, upgrade_database
+from atelier.store.migrate import write_revision
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+database = typer.Typer(no_args_is_help=True, help="The service's database.")
+app.add_typer(database, name="db")
+app.add_typer(roster.app, name="roster")
+app.add_typer(roster.courses, name="course")
+
+
+@app.command()
+def web() -> None:
+    """Run the web process: pages and exchange."""
+    from atelier.web import serve
+
+    serve()
+
+
+@app.command()
+def steward() -> None:
+    """Run the steward: keeps the hub's accounts and shares as the roster wants them."""
+    from atelier.steward import run_steward
+
+    run_steward()
+
+
+@database.command("upgrade")
+def upgrade() -> None:
+    """Create the tables, or bring them to this version. Safe to repeat; existing rows stay."""
+    settings = StoreSettings(_secrets_dir=secrets_dir())
+    upgrade_database(open_database(settings.database_url))
+    typer.echo("The database is up to date.")
+
+
+@database.command("revision")
+def revision(message: Annotated[str, typer.Argument(help="What the step changes.")]) -> None:
+    """For developers: write the migration from an empty upgraded database to the models."""
+    engine = open_database("sqlite://")
+    with engine.connect():
+        upgrade_database(engine)
+        typer.echo(write_revision(engine, message))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
