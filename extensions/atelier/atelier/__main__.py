@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from atelier.commands import roster
-from atelier.settings import StoreSettings, secrets_dir
+from atelier.commands.environment import load_or_explain
+from atelier.settings import StoreSettings
 from atelier.store import open_database, upgrade_database
 from atelier.store.migrate import write_revision
 
@@ -35,7 +36,7 @@ def steward() -> None:
 @database.command("upgrade")
 def upgrade() -> None:
     """Create the tables, or bring them to this version. Safe to repeat; existing rows stay."""
-    settings = StoreSettings(_secrets_dir=secrets_dir())
+    settings = load_or_explain(StoreSettings)
     upgrade_database(open_database(settings.database_url))
     typer.echo("The database is up to date.")
 

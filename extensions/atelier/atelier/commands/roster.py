@@ -13,9 +13,10 @@ import typer
 from sqlalchemy.orm import Session
 
 from atelier import projects, roster
+from atelier.commands.environment import load_or_explain
 from atelier.roster.roster_file import read_roster
 from atelier.roster.roster_import import ImportReport, RowChange, run_import
-from atelier.settings import StoreSettings, secrets_dir
+from atelier.settings import StoreSettings
 from atelier.store import SessionFactory, make_session_factory, open_database, utc_now
 from atelier.store.models import Person
 from atelier.texts import N_, Texts, translate
@@ -61,7 +62,7 @@ class Desk:
 
 def open_desk() -> Desk:
     """Open the city file and the database of the environment; says what is wrong and ends otherwise."""
-    settings = StoreSettings(_secrets_dir=secrets_dir())
+    settings = load_or_explain(StoreSettings)
     try:
         city = load_city(settings.city_file)
     except CityError as error:
@@ -166,7 +167,7 @@ def create_course(
             course = projects.create_course(
                 session,
                 title=title,
-                school=facts,
+                school=school,
                 class_ids=ids,
                 teacher_id=person.id,
                 now=utc_now(),
