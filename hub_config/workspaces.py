@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from jupyterhub.spawner import SimpleLocalProcessSpawner, Spawner
+from jupyterhub.spawner import SimpleLocalProcessSpawner
 from tornado.web import HTTPError
 from traitlets import Int, Unicode
+from traitlets.config import LoggingConfigurable
 
 from hub_config.accounts import Account, ServiceDown
 from hub_config.city import City, WorkspaceLimits
@@ -76,8 +77,8 @@ def list_arguments(account: Account, limits: WorkspaceLimits) -> list[str]:
     return [*arguments, "--YDocExtension.disable_rtc=True"]
 
 
-class AtelierWorkspace(Spawner):
-    """What every engine's workspaces share: the account is asked for at each start and must be active."""
+class AtelierWorkspace(LoggingConfigurable):
+    """Mixed into a spawner: the account is asked for at each start and must be active."""
 
     service_url = Unicode(help="Where a workspace reaches the service, without a slash at its end.").tag(
         config=True
