@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from tornado.web import HTTPError
@@ -86,6 +87,11 @@ class AtelierWorkspace(LoggingConfigurable):
     pages_url = Unicode(help="The service's pages, for links that people click.").tag(config=True)
 
     account: Account | None = None
+    # Of the spawner this is mixed into:
+    authenticator: Any
+    user: Any
+    mem_limit: Any
+    args: Any
 
     async def load_account(self) -> Account:
         """Ask the service about the account. Raises HTTPError: 403 when closed, 503 without an answer."""
@@ -103,7 +109,7 @@ class AtelierWorkspace(LoggingConfigurable):
 
     def get_env(self) -> dict[str, str]:
         """Return JupyterHub's variables and ours. `env_keep` is a list of harmless names; see `configure`."""
-        environment: dict[str, str] = super().get_env()
+        environment: dict[str, str] = super().get_env()  # type: ignore[misc]
         if self.account is not None:
             environment |= describe_environment(self.account, self.service_url, self.pages_url)
         return environment
