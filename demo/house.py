@@ -61,6 +61,11 @@ class House:
         return self.hub_dir / "homes"
 
     @property
+    def accounts_file(self) -> Path:
+        """Whom the sign-in provider offers. Without it the provider takes its own list."""
+        return self.data_dir / "accounts.json"
+
+    @property
     def service_dir(self) -> Path:
         """The service's database and archives."""
         return self.data_dir / "service"
@@ -190,6 +195,7 @@ class House:
                 "PROVIDER_CLIENT_SECRET": self.secrets["google_client_secret"],
                 "PROVIDER_REDIRECT_URI": f"{self.public_url}/hub/oauth_callback",
                 "PROVIDER_COOKIE_KEY": self.secrets["provider_cookie_key"],
+                **({"PROVIDER_ACCOUNTS": str(self.accounts_file)} if self.accounts_file.exists() else {}),
             },
             self.logs_dir,
             f"http://{LOOPBACK}:{self.ports.provider}/.well-known/openid-configuration",

@@ -19,7 +19,6 @@ from demo.checks import check_before_start, hold_data_dir, list_warnings
 from demo.house import DEFAULT_CITY, REPOSITORY, House, choose_ports
 from demo.problem import DemoProblem
 from demo.processes import Process, Recipe, adopt_orphans, end_orphans, list_last_lines, wait_until_healthy
-from demo.seed import seed_once
 from hub_config.local_processes import stop_workspaces
 
 START_WITHIN_S = 60
@@ -79,7 +78,15 @@ class Demo:
     def _prepare_database(self) -> None:
         run_command(self.house, "setup", [sys.executable, "-m", "atelier", "db", "upgrade"])
         if self._seed:
-            seed_once(self.house, lambda command: run_command(self.house, "setup", command))
+            self._seed_once()
+
+    def _seed_once(self) -> None:
+        """Put people, a course and teams in, unless an earlier start did. Safe after a cut-off start."""
+        done = self.house.service_dir / "seeded"
+        if not done.exists():
+            accounts_file = self.house.accounts_file
+            run_command(self.house, "setup", [sys.executable, "-m", "demo.seed", str(accounts_file)])
+            done.touch()
 
     def check(self) -> None:
         """Raise DemoProblem when a process has ended by itself."""
@@ -120,7 +127,7 @@ def run_command(house: House, name: str, command: list[str]) -> str:
     done = subprocess.run(
         command,
         env=house.web_environment,
-        cwd=house.service_dir,
+        cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

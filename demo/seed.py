@@ -1,37 +1,70 @@
-"""The demo's first contents: its people and one course that has begun, put in at the first start only."""
+"""The demo's first contents, put in at the first start only: people, a course that has begun, its teams.
 
+As a program (``python -m demo.seed <accounts file>``) it works on the database of its environment; the
+launcher runs it apart, so that a second start need not load the service's code.
+"""
+
+import datetime as dt
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from demo.house import REPOSITORY, House
+from atelier import projects, roster
+from atelier.settings import StoreSettings
+from atelier.store import SessionFactory, make_session_factory, open_database, utc_now
+from sqlalchemy.orm import Session
 
-ROSTERS_DIR = REPOSITORY / "demo" / "rosters"
-RunCommand = Callable[[list[str]], str]
+from demo.accounts import SAMPLE_TEACHER, list_demo_rosters, write_accounts
+from demo.house import REPOSITORY
+from demo.problem import DemoProblem
+from hub_config.city import School, load_city
+
+SAMPLE_SCHOOL = "primer"
+SAMPLE_CLASS = "8А"
+TEAM_SIZE = 4
 
 
-def seed_once(house: House, run: RunCommand) -> None:
-    """Put the demo's people and course in, unless an earlier start did. Safe after a cut-off start."""
-    done = house.service_dir / "seeded"
-    if done.exists():
+def main(accounts_file: Path) -> None:
+    """Seed the database that the environment names. Nothing that is there already changes."""
+    settings = StoreSettings()
+    city = load_city(settings.city_file)
+    sessions = make_session_factory(open_database(settings.database_url))
+    for school_id, path in list_demo_rosters():
+        import_roster(sessions, city.find_school(school_id), path)
+    with sessions.begin() as session:
+        start_sample_course(session, city.find_school(SAMPLE_SCHOOL), utc_now())
+    write_accounts(accounts_file, city)
+
+
+def import_roster(sessions: SessionFactory, school: School, path: Path) -> None:
+    """Import one roster. Raises DemoProblem naming every line that is wrong."""
+    file = roster.read_roster(path.read_bytes())
+    report = roster.run_import(sessions, school, file, utc_now(), apply=True, allow_operators=True)
+    if report.problems:
+        problems = "\n".join(f"  {p.line}: {p.message % p.values}" for p in report.problems)
+        raise DemoProblem(f"The roster {path.name} cannot be imported.\n{problems}", f"mend {path}")
+
+
+def start_sample_course(session: Session, school: School, now: dt.datetime) -> None:
+    """Start a course from the first template for one class; teams by the numbers in class."""
+    teacher = roster.find_person_by_email(session, SAMPLE_TEACHER, school.provider)
+    if roster.list_courses_of(session, teacher.id, now):
         return
-    for school_id, roster in list_rosters():
-        run(
-            [
-                sys.executable,
-                "-m",
-                "atelier",
-                "roster",
-                "import",
-                str(roster),
-                "--school",
-                school_id,
-                "--apply",
-            ]
-        )
-    done.touch()
+    template = projects.list_templates(REPOSITORY / "course_templates")[0]
+    course = projects.start_course(
+        session,
+        template,
+        title=template.title.text(school.language),
+        school=school,
+        class_ids=[roster.find_class(session, school.id, SAMPLE_CLASS).id],
+        teacher_id=teacher.id,
+        now=now,
+    )
+    students = [student.person.id for student in roster.list_students(session, course.id, now)]
+    project = projects.list_projects(session, course.id)[0]
+    for number, first in enumerate(range(0, len(students), TEAM_SIZE), 1):
+        team = projects.create_team(session, project.id, f"Отбор {number}", now)
+        projects.set_team_members(session, team.id, students[first : first + TEAM_SIZE], now)
 
 
-def list_rosters() -> list[tuple[str, Path]]:
-    """Return (school id, file) of every roster of the demo; a file's name begins with the school's id."""
-    return [(path.stem.partition("_")[0], path) for path in sorted(ROSTERS_DIR.glob("*.csv"))]
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
