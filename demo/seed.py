@@ -47,9 +47,10 @@ def import_roster(sessions: SessionFactory, school: School, path: Path) -> None:
 def start_sample_course(session: Session, school: School, now: dt.datetime) -> None:
     """Start a course from the first template for one class; teams by the numbers in class."""
     teacher = roster.find_person_by_email(session, SAMPLE_TEACHER, school.provider)
-    if roster.list_courses_of(session, teacher.id, now):
+    templates = projects.list_templates(REPOSITORY / "course_templates")
+    if not templates or roster.list_courses_of(session, teacher.id, now):
         return
-    template = projects.list_templates(REPOSITORY / "course_templates")[0]
+    template = templates[0]
     course = projects.start_course(
         session,
         template,
