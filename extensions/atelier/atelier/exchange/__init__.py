@@ -1,5 +1,29 @@
 """The exchange: releases, submissions and feedback as immutable archives; each submission has a receipt."""
 
 from atelier.exchange.api import create_api
+from atelier.exchange.archive import ArchiveCheck, ArchiveFacts, ArchiveLimits
+from atelier.exchange.errors import ExchangeError
+from atelier.exchange.records import (
+    Receipt,
+    find_confirmed_feedback,
+    find_latest_release,
+    find_latest_submission,
+    list_latest_submissions,
+    list_submissions,
+    make_receipt,
+)
 
-__all__ = ["create_api"]
+__all__ = [
+    "ArchiveCheck",
+    "ArchiveFacts",
+    "ArchiveLimits",
+    "ExchangeError",
+    "Receipt",
+    "create_api",
+    "find_confirmed_feedback",
+    "find_latest_release",
+    "find_latest_submission",
+    "list_latest_submissions",
+    "list_submissions",
+    "make_receipt",
+]

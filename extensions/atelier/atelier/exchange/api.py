@@ -5,8 +5,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from atelier.exchange import archive_routes, course_routes
+from atelier.exchange.arrival import Arrivals
 from atelier.exchange.errors import ExchangeError
 from atelier.exchange.identity import HubIdentities
+from atelier.marks import MarkError
+from atelier.projects import ProjectError
 from atelier.services import Services
 from atelier.texts import N_, known_language, translate
 
@@ -31,7 +35,12 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.identities = HubIdentities(services.hub)
+    app.state.arrivals = Arrivals(services.blobs)
+    app.include_router(course_routes.router)
+    app.include_router(archive_routes.router)
     app.add_exception_handler(ExchangeError, _answer_refusal)
+    app.add_exception_handler(MarkError, _answer_room_refusal)
+    app.add_exception_handler(ProjectError, _answer_room_refusal)
     app.add_exception_handler(RequestValidationError, _answer_bad_request)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(Exception, _answer_failure)
@@ -54,6 +63,12 @@ async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
     answer = _answer(request, error.status, error.code, error.template, **error.params)
     answer.headers.update(error.headers)
     return answer
+
+
+async def _answer_room_refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, (MarkError, ProjectError))
+    status = 404 if isinstance(error, LookupError) else 422
+    return _answer(request, status, error.code, error.template, **error.params)
 
 
 async def _answer_bad_request(request: Request, error: Exception) -> JSONResponse:

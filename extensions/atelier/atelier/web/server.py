@@ -4,6 +4,7 @@ import logging
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 
 from atelier.settings import WebSettings, secrets_dir
 from atelier.web.application import create_app
@@ -20,14 +21,14 @@ def serve(settings: WebSettings | None = None) -> None:
     server.run()
 
 
-def make_server_config(settings: WebSettings) -> uvicorn.Config:
+def make_server_config(settings: WebSettings, app: FastAPI | None = None) -> uvicorn.Config:
     """Return uvicorn's configuration.
 
     `proxy_headers` is off: nothing here believes `X-Forwarded-*`. Addresses for people come from
     `public_url`; `X-Forwarded-For` is only the sign that a request came through the proxy (see `internal`).
     """
     return uvicorn.Config(
-        create_app(settings),
+        app or create_app(settings),
         host=settings.web_host,
         port=settings.web_port,
         access_log=False,

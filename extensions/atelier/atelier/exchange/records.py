@@ -1,0 +1,106 @@
+"""Reading releases, submissions and feedback. They are only ever added to; the newest version counts."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from pydantic import BaseModel, Field
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from atelier.store.models import Assignment, Blob, Course, Feedback, Release, Submission
+
+
+class Receipt(BaseModel):
+    """The server's proof that a submission is stored. Instants are UTC."""
+
+    id: str = Field(description="The submission's id.")
+    course: str = Field(description="The course's slug.")
+    assignment: str = Field(description="nbgrader's name of the assignment.")
+    account: str = Field(description="The account that submitted.")
+    received_at: dt.datetime = Field(description="When the last byte had arrived, by the server's clock.")
+    sha256: str = Field(description="SHA-256 of the archive as it arrived.")
+    size: int = Field(description="Bytes of the archive as it arrived.")
+    file_count: int = Field(description="Files in it.")
+    late: bool = Field(description="Whether it arrived after the deadline of that moment.")
+    due_at: dt.datetime | None = Field(description="The deadline as it is now.")
+    zone: str = Field(description="IANA zone in which the deadline is shown.")
+
+
+def make_receipt(session: Session, submission: Submission) -> Receipt:
+    """Return the receipt of a stored submission."""
+    return list_receipts(session, [submission])[0]
+
+
+def list_receipts(session: Session, submissions: Iterable[Submission]) -> list[Receipt]:
+    """Return the receipts of stored submissions, in their order."""
+    submissions = list(submissions)
+    wanted = {submission.sha256 for submission in submissions}
+    sizes = dict(session.execute(select(Blob.sha256, Blob.size).where(Blob.sha256.in_(wanted))).tuples())
+    return [
+        Receipt(
+            id=submission.id,
+            course=session.get_one(Course, assignment.course_id).slug,
+            assignment=assignment.name,
+            account=submission.account,
+            received_at=submission.received_at,
+            sha256=submission.sha256,
+            size=sizes[submission.sha256],
+            file_count=submission.file_count,
+            late=submission.late,
+            due_at=assignment.due_at,
+            zone=assignment.zone,
+        )
+        for submission in submissions
+        for assignment in [session.get_one(Assignment, submission.assignment_id)]
+    ]
+
+
+def list_submissions(session: Session, assignment_id: str, account: str | None = None) -> list[Submission]:
+    """Return the submissions of an assignment, newest first; with `account` only that account's."""
+    query = select(Submission).where(Submission.assignment_id == assignment_id)
+    if account is not None:
+        query = query.where(Submission.account == account)
+    return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc())))
+
+
+def list_latest_submissions(session: Session, assignment_id: str) -> list[Submission]:
+    """Return the newest submission of each account, by account."""
+    latest: dict[str, Submission] = {}
+    for submission in list_submissions(session, assignment_id):
+        latest.setdefault(submission.account, submission)
+    return [latest[account] for account in sorted(latest)]
+
+
+def find_latest_submission(session: Session, assignment_id: str, account: str) -> Submission | None:
+    """Return the account's newest submission of an assignment, or None: nothing was submitted."""
+    found = list_submissions(session, assignment_id, account)
+    return found[0] if found else None
+
+
+def find_latest_release(session: Session, assignment_id: str) -> Release | None:
+    """Return the newest release of an assignment, or None: nothing was released."""
+    query = select(Release).where(Release.assignment_id == assignment_id)
+    return session.scalars(query.order_by(Release.version.desc()).limit(1)).first()
+
+
+def find_confirmed_feedback(session: Session, submission_ids: Iterable[str]) -> Feedback | None:
+    """Return the newest confirmed feedback for any of these submissions of one account, or None."""
+    query = (
+        select(Feedback)
+        .join(Submission, Submission.id == Feedback.submission_id)
+        .where(Feedback.submission_id.in_(list(submission_ids)), Feedback.confirmed_at.is_not(None))
+        .order_by(Submission.received_at.desc(), Submission.id.desc(), Feedback.version.desc())
+    )
+    return session.scalars(query.limit(1)).first()
+
+
+def find_newest_feedback(session: Session, submission_id: str) -> Feedback | None:
+    """Return the newest version of a submission's feedback, confirmed or not, or None."""
+    query = select(Feedback).where(Feedback.submission_id == submission_id)
+    return session.scalars(query.order_by(Feedback.version.desc()).limit(1)).first()
+
+
+def count_submissions_since(session: Session, account: str, since: dt.datetime) -> int:
+    """Return how many submissions an account has stored since an instant."""
+    query = select(func.count()).where(Submission.account == account, Submission.received_at >= since)
+    return session.scalar(query) or 0
