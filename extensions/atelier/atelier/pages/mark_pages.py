@@ -1,0 +1,111 @@
+"""Routes of one assignment for its teachers: who submitted when, the staged results, their confirmation."""
+
+import datetime as dt
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from atelier import exchange, marks
+from atelier.pages.answers import Stopped
+from atelier.pages.course import TaughtCourse, find_course_assignment, find_taught_course
+from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
+from atelier.pages.links import course_workspace_url, grading_url
+from atelier.pages.marking import MarkList, load_mark_list, read_adjustments, was_shown
+from atelier.pages.site import Site
+from atelier.pages.visitors import Visitor
+from atelier.store.models import Assignment
+
+router = APIRouter(prefix="/courses/{slug}/assignments/{name}")
+
+
+@router.get("")
+def show_assignment(
+    request: Request,
+    site: CurrentSite,
+    visitor: CurrentVisitor,
+    slug: str,
+    name: str,
+    ungraded: str = "",
+    twice: str = "",
+) -> Response:
+    """The list of submissions, staged results, marks. `twice`: a deadline that clocks show twice."""
+    now = site.now()
+    with site.sessions() as session:
+        course = find_taught_course(session, site, visitor, slug, now)
+        assignment = find_course_assignment(session, course, name)
+        released = exchange.find_latest_release(session, assignment.id) is not None
+        listed = load_mark_list(session, site, visitor, assignment.id, {}, bool(ungraded), now)
+    return _render(request, site, visitor, course, assignment, listed, released=released, twice=twice)
+
+
+@router.post("/marks")
+def confirm(
+    request: Request, site: CurrentSite, visitor: CurrentVisitor, slug: str, name: str, form: SentForm
+) -> Response:
+    """Confirm exactly the list that was shown. Adjustments that it did not show yet are shown first."""
+    now = site.now()
+    page = f"courses/{slug}/assignments/{name}"
+    adjustments = read_adjustments(form, visitor.language)
+    accept_ungraded, digest = bool(form.get("ungraded")), str(form.get("digest", ""))
+    try:
+        with site.sessions.begin() as session:
+            course = find_taught_course(session, site, visitor, slug, now)
+            assignment = find_course_assignment(session, course, name)
+            if form.get("action") == "confirm" and was_shown(form, adjustments, visitor.language):
+                marks.confirm_marks(
+                    session, site.city, assignment.id, visitor.id, digest, adjustments, now,
+                    accept_ungraded=accept_ungraded,
+                )  # fmt: skip
+                return site.go(f"{page}?done=confirmed")
+            listed = load_mark_list(session, site, visitor, assignment.id, adjustments, accept_ungraded, now)
+            unasked = form.get("action") == "confirm"
+    except marks.StaleConfirmation:
+        return site.go(f"{page}?done=stale")
+    except marks.MarkError as error:
+        raise Stopped(error.text(visitor.language), back=page) from error
+    return _render(request, site, visitor, course, assignment, listed, recalculated=True, unasked=unasked)
+
+
+def _render(
+    request: Request,
+    site: Site,
+    visitor: Visitor,
+    course: TaughtCourse,
+    assignment: Assignment,
+    listed: MarkList,
+    *,
+    released: bool = True,
+    twice: str = "",
+    recalculated: bool = False,
+    unasked: bool = False,
+) -> Response:
+    return site.render(
+        request,
+        "assignment.html",
+        course=course,
+        assignment=assignment,
+        listed=listed,
+        released=released,
+        due_value=_field_value(assignment.due_at, course.zone),
+        twice=_check_field_value(twice),
+        recalculated=recalculated,
+        unasked=unasked,
+        zero=Decimal(0),
+        workspace_url=course_workspace_url(site, course.id, visitor.id),
+        grading_url=grading_url(site, course.id),
+    )
+
+
+def _field_value(instant: dt.datetime | None, zone: str) -> str:
+    """What a date-time field shows for an instant, on the clock of `zone`."""
+    return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M") if instant else ""
+
+
+def _check_field_value(text: str) -> str:
+    """Return `text` when it is a local date and time, else '': it comes from the address."""
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M").strftime("%Y-%m-%dT%H:%M")  # noqa: DTZ007
+    except ValueError:
+        return ""

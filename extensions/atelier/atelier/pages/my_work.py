@@ -1,0 +1,197 @@
+"""What My work shows: per course the assignments with their state, the teams, the way to each workspace."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from atelier import exchange, marks, projects, roster
+from atelier.pages.links import course_workspace_url, team_workspace_url
+from atelier.pages.site import Site
+from atelier.pages.visitors import Visitor
+from atelier.store.ids import team_account
+from atelier.store.models import Assignment, Course, Feedback, Mark, Submission, SubmissionMember, Team
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A submission as its owner sees it."""
+
+    id: str
+    received_at: dt.datetime
+    late: bool
+
+
+@dataclass(frozen=True)
+class Work:
+    """One assignment of one student.
+
+    `state`: *returned* (a mark or feedback is there), *submitted*, *missed* (due, nothing submitted), *open*,
+    *not_released* (nothing to fetch yet), *no_team* (team work, and the student is in no team).
+    """
+
+    title: str
+    kind: str
+    zone: str
+    due_at: dt.datetime | None
+    state: str
+    team_name: str | None
+    receipts: list[Receipt]
+    mark: str | None = None
+    points: Decimal | None = None
+    max_points: Decimal | None = None
+    feedback_of: str | None = None
+
+
+@dataclass(frozen=True)
+class TeamCard:
+    """A team of the student with the names of its members."""
+
+    name: str
+    project: str
+    driving_question: str
+    members: list[str]
+    url: str
+
+
+@dataclass(frozen=True)
+class CourseCard:
+    """One course on My work; `taught` when the person teaches it."""
+
+    slug: str
+    title: str
+    taught: bool
+    url: str
+    works: list[Work] = field(default_factory=list)
+    teams: list[TeamCard] = field(default_factory=list)
+
+
+def list_course_cards(session: Session, site: Site, visitor: Visitor, now: dt.datetime) -> list[CourseCard]:
+    """Return the person's courses, taught ones first."""
+    cards = []
+    confirmed = {mark.assignment_id: mark for mark in marks.list_marks_of(session, visitor.id)}
+    for membership in roster.list_courses_of(session, visitor.id, now):
+        course = membership.course
+        if membership.role == "teacher":
+            url = course_workspace_url(site, course.id, visitor.id)
+            cards.append(CourseCard(course.slug, course.title, True, url))
+        else:
+            cards.append(_make_student_card(session, site, visitor, course, confirmed, now))
+    return sorted(cards, key=lambda card: (not card.taught, card.title))
+
+
+def _make_student_card(
+    session: Session,
+    site: Site,
+    visitor: Visitor,
+    course: Course,
+    confirmed: dict[str, Mark],
+    now: dt.datetime,
+) -> CourseCard:
+    teams = [
+        team
+        for project in projects.list_projects(session, course.id)
+        if (team := projects.find_team_of(session, visitor.id, project.id, now))
+    ]
+    of_project = {team.project_id: team for team in teams}
+    works = [
+        _make_work(session, visitor.id, assignment, of_project, confirmed.get(assignment.id), now)
+        for assignment in projects.list_assignments(session, course.id)
+    ]
+    return CourseCard(
+        course.slug,
+        course.title,
+        taught=False,
+        url="",
+        works=works,
+        teams=[_make_team_card(session, site, visitor.id, course.id, team, now) for team in teams],
+    )
+
+
+def _make_team_card(
+    session: Session, site: Site, person_id: str, course_id: str, team: Team, now: dt.datetime
+) -> TeamCard:
+    project = projects.find_project(session, course_id, team.project_id)
+    return TeamCard(
+        name=team.name,
+        project=project.title,
+        driving_question=project.driving_question,
+        members=[person.display_name for person in projects.list_members(session, team.id, now)],
+        url=team_workspace_url(site, team.id, person_id),
+    )
+
+
+def _make_work(
+    session: Session,
+    person_id: str,
+    assignment: Assignment,
+    teams: dict[str, Team],
+    mark: Mark | None,
+    now: dt.datetime,
+) -> Work:
+    team = teams.get(assignment.project_id or "") if assignment.kind == "team" else None
+    submissions = list_submissions_of(session, assignment.id, person_id, team)
+    feedback_of = _find_feedback(session, assignment.id, person_id)
+    return Work(
+        title=assignment.title,
+        kind=assignment.kind,
+        zone=assignment.zone,
+        due_at=assignment.due_at,
+        state=_judge(session, assignment, team, submissions, bool(mark or feedback_of), now),
+        team_name=team.name if team else None,
+        receipts=[Receipt(s.id, s.received_at, s.late) for s in submissions],
+        mark=mark.mark if mark else None,
+        points=mark.points if mark else None,
+        max_points=mark.max_points if mark else None,
+        feedback_of=feedback_of,
+    )
+
+
+def list_submissions_of(
+    session: Session, assignment_id: str, person_id: str, team: Team | None
+) -> list[Submission]:
+    """Return what counts for the person, or was submitted by the team the person is in now; newest first."""
+    counts = select(SubmissionMember.submission_id).where(SubmissionMember.person_id == person_id)
+    mine: list[ColumnElement[bool]] = [Submission.id.in_(counts)]
+    if team is not None:
+        mine.append(Submission.account == team_account(team.id))
+    query = (
+        select(Submission)
+        .where(Submission.assignment_id == assignment_id, or_(*mine))
+        .order_by(Submission.received_at.desc(), Submission.id)
+    )
+    return list(session.scalars(query))
+
+
+def _find_feedback(session: Session, assignment_id: str, person_id: str) -> str | None:
+    """The newest of the person's submissions whose feedback a teacher has confirmed."""
+    query = (
+        select(Submission.id)
+        .join(Feedback, Feedback.submission_id == Submission.id)
+        .join(SubmissionMember, SubmissionMember.submission_id == Submission.id)
+        .where(Submission.assignment_id == assignment_id, SubmissionMember.person_id == person_id)
+        .where(Feedback.confirmed_at.is_not(None))
+        .order_by(Submission.received_at.desc())
+    )
+    return session.scalars(query.limit(1)).first()
+
+
+def _judge(
+    session: Session,
+    assignment: Assignment,
+    team: Team | None,
+    submissions: list[Submission],
+    returned: bool,
+    now: dt.datetime,
+) -> str:
+    if returned:
+        return "returned"
+    if submissions:
+        return "submitted"
+    if exchange.find_latest_release(session, assignment.id) is None:
+        return "not_released"
+    if assignment.kind == "team" and team is None:
+        return "no_team"
+    return "missed" if assignment.due_at and assignment.due_at < now else "open"

@@ -1,0 +1,116 @@
+"""What every page needs: the service's parts, the rights of the moment, languages and rendering."""
+
+import datetime as dt
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jupyterhub._data import DATA_FILES_PATH
+
+from atelier.pages import formats
+from atelier.pages.visitors import Visitor
+from atelier.services import Services
+from atelier.settings import SERVICE_PREFIX
+from atelier.texts import LANGUAGES, known_language, translate
+
+_HERE = Path(__file__).parent
+STATIC_DIR = _HERE / "static"
+HUB_CSS_DIR = Path(DATA_FILES_PATH) / "static" / "css"
+
+
+class Site:
+    """The pages of one web process. One per app, at ``app.state.site``."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.settings = services.settings
+        self.city = services.city
+        self.sessions = services.sessions
+        # form-action names the hub because signing out is a form of ours that ends on the hub's page.
+        self._policy = (
+            "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+            f"frame-ancestors 'none'; form-action 'self' {self.hub_url}"
+        )
+        self._environments = {language: _make_environment(language) for language in LANGUAGES}
+
+    def now(self) -> dt.datetime:
+        """Return the present instant, by the service's one clock."""
+        return self.services.clock()
+
+    @property
+    def hub_url(self) -> str:
+        """The hub's public origin, without a slash at the end."""
+        return self.settings.public_url.rstrip("/")
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach the service over https."""
+        return self.settings.public_url.startswith("https:")
+
+    def render(self, request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
+        """Render a template in the reader's language, with the visitor of this request if there is one."""
+        visitor: Visitor | None = getattr(request.state, "visitor", None)
+        language = visitor.language if visitor else read_accepted_language(request, self.city.language)
+        template = self._environments[language].get_template(name)
+        body = template.render(
+            visitor=visitor,
+            language=language,
+            languages=LANGUAGES,
+            home=SERVICE_PREFIX,
+            path=request.url.path,
+            hub_url=self.hub_url,
+            now=self.now(),
+            done=request.query_params.get("done", ""),
+            **context,
+        )
+        return HTMLResponse(body, status_code=status, headers={"Content-Security-Policy": self._policy})
+
+    def go(self, path: str = "") -> Response:
+        """Answer a form: see `path` (below the service's prefix) next."""
+        return RedirectResponse(SERVICE_PREFIX + path, status_code=303)
+
+
+def find_site(request: Request) -> Site:
+    """Return the app's `Site`; a dependency of the routes."""
+    site: Site = request.app.state.site
+    return site
+
+
+def read_accepted_language(request: Request, default: str) -> str:
+    """Return the language for somebody who is not signed in: the browser's first choice that we have."""
+    for choice in request.headers.get("accept-language", "").split(","):
+        tag = choice.partition(";")[0].strip()
+        if tag and (known_language(tag) != "en" or tag.lower().startswith("en")):
+            return known_language(tag)
+    return default
+
+
+def _make_environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_translations(translate(language).translations, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["static"] = _static_url
+    environment.globals["has_htmx"] = (STATIC_DIR / "vendor" / "htmx.min.js").is_file()
+    formats.set_filters(environment, language)
+    return environment
+
+
+@functools.cache
+def _static_url(name: str) -> str:
+    """Return the address of a static file of ours with a version, so that it may be kept for ever."""
+    path = STATIC_DIR / name
+    if name.startswith("hub/"):
+        path = HUB_CSS_DIR / name.removeprefix("hub/")
+    version = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    return f"{SERVICE_PREFIX}static/{name}?v={version}"
