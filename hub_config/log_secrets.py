@@ -12,11 +12,13 @@ _SECRET = re.compile(
     r"(?:=|%3D|\"?'?:\s*\"?'?))(?P<value>[^&\s\"',;)}]{6,})",
     re.IGNORECASE,
 )
+# JupyterHub logs the session and the cookie id of whom it gives a new form token.
+_COOKIE_ID = re.compile(r"(xsrf cookie for )b'[^']*'")
 
 
 def hide_secrets(text: str) -> str:
     """Return `text` with the values of secret parameters replaced."""
-    return _SECRET.sub(r"\g<name>[secret]", text)
+    return _COOKIE_ID.sub(r"\1[secret]", _SECRET.sub(r"\g<name>[secret]", text))
 
 
 class SecretsFilter(logging.Filter):

@@ -36,14 +36,14 @@ def check_claims(user_info: Mapping[str, Any], city: City) -> None:
     email = user_info.get("email")
     if not isinstance(email, str) or "@" not in email or not user_info.get("id"):
         raise SignInRefused("no_email")
+    if user_info.get("verified_email") is not True:
+        raise SignInRefused("unverified")
     hosted_domain = user_info.get("hd")
     if not hosted_domain:
         raise SignInRefused("personal_account")
     school = city.find_school_of_domain(str(hosted_domain))
     if school is None or city.find_school_of_domain(email.rpartition("@")[2]) is None:
         raise SignInRefused("other_domain")
-    if user_info.get("verified_email") is not True:
-        raise SignInRefused("unverified", school.id)
 
 
 def describe_attempt(user_info: Mapping[str, Any]) -> dict[str, Any]:
