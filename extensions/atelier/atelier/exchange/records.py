@@ -35,7 +35,8 @@ def list_receipts(session: Session, submissions: Iterable[Submission]) -> list[R
     """Return the receipts of stored submissions, in their order."""
     submissions = list(submissions)
     wanted = {submission.sha256 for submission in submissions}
-    sizes = dict(session.execute(select(Blob.sha256, Blob.size).where(Blob.sha256.in_(wanted))).tuples())
+    query = select(Blob.sha256, Blob.size).where(Blob.sha256.in_(wanted))
+    sizes = {sha256: size for sha256, size in session.execute(query)}
     return [
         Receipt(
             id=submission.id,
