@@ -13,7 +13,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from atelier_lab.errors import Problem, explain
-from atelier_lab.folders import describe_folder, is_slug, is_submission_id, list_feedback
+from atelier_lab.folders import describe_copy, describe_folder, is_slug, is_submission_id, list_feedback
 from atelier_lab.live_documents import save_live_documents
 from atelier_lab.overview import load_overview
 from atelier_lab.restore import choose_folder, unpack
@@ -97,14 +97,15 @@ class AssignmentsHandler(AtelierHandler):
 
 
 class FetchHandler(AtelierHandler):
-    """Fetch a release into its folder; files that are there stay."""
+    """Fetch the newest release; `put_beside` lists new files that stand beside ones the student changed."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
         course, assignment = self.read_slugs()
-        await self.transfers.run("fetch", course, assignment, self.reader_language)
-        self.finish(json.dumps(describe_folder(self.workspace.home, course, assignment)))
+        answer = await self.transfers.run("fetch", course, assignment, self.reader_language)
+        beside = {"put_beside": answer.get("put_beside", [])}
+        self.finish(json.dumps(describe_folder(self.workspace.home, course, assignment) | beside))
 
 
 class SubmitHandler(AtelierHandler):
@@ -115,11 +116,14 @@ class SubmitHandler(AtelierHandler):
     async def post(self) -> None:
         course, assignment = self.read_slugs()
         await save_live_documents(self.server_app, f"{course}/{assignment}")
-        await self.transfers.run("submit", course, assignment, self.reader_language)
-        receipts = await self.service.get(
-            f"courses/{course}/assignments/{assignment}/submissions", self.reader_language
-        )
-        self.finish(json.dumps(receipts[0]))
+        answer = await self.transfers.run("submit", course, assignment, self.reader_language)
+        receipt = answer.get("receipt") or await self._find_newest_receipt(course, assignment)
+        self.finish(json.dumps(receipt))
+
+    async def _find_newest_receipt(self, course: str, assignment: str) -> Any:
+        """For a plug-in that keeps its receipt to itself."""
+        path = f"courses/{course}/assignments/{assignment}/submissions"
+        return (await self.service.get(path, self.reader_language))[0]
 
 
 class FeedbackHandler(AtelierHandler):
@@ -155,7 +159,7 @@ class RestoreHandler(AtelierHandler):
             )
             archive.seek(0)
             await asyncio.to_thread(unpack, archive, folder, assignment)
-        self.finish(json.dumps(describe_folder(self.workspace.home, course, folder.name)))
+        self.finish(json.dumps(describe_copy(self.workspace.home, folder)))
 
 
 ROUTES: dict[str, type[AtelierHandler]] = {

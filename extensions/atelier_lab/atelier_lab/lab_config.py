@@ -43,7 +43,7 @@ def server_extensions(kind: str) -> dict[str, bool]:
 
 def disabled_extensions(kind: str) -> list[str]:
     """Which of Lab's extensions are off: nbgrader's own lists everywhere, all of nbgrader for students."""
-    disabled = ["@jupyter-notebook/lab-extension"]
+    disabled = ["@jupyter-notebook/lab-extension", "@jupyterlab/extensionmanager-extension"]
     if kind == "course":
         disabled += ["@jupyter/nbgrader:assignment-list", "@jupyter/nbgrader:course-list"]
     else:

@@ -1,4 +1,7 @@
-"""Opens an own earlier submission again: its archive becomes a new folder beside the assignment's."""
+"""Opens an own earlier submission again: its archive becomes a new folder below the assignment's.
+
+The work that is there stays as it is, and the copy is left out of later submissions.
+"""
 
 import shutil
 import tarfile
@@ -7,6 +10,8 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
 from zoneinfo import ZoneInfo
+
+from atelier_lab.folders import COPY_PREFIX
 
 FILE_COUNT_LIMIT = 10_000
 TOTAL_LIMIT_MB = 2048
@@ -20,11 +25,11 @@ class UnsafeArchive(Exception):
 def choose_folder(home: Path, course: str, assignment: str, received_at: str, zone: str) -> Path:
     """A folder that does not exist yet, named after the time of submission in the school's zone."""
     received = datetime.fromisoformat(received_at).astimezone(ZoneInfo(zone))
-    stem = f"{assignment}-{received:%Y-%m-%d-%H%M}"
-    folder, number = home / course / stem, 1
+    stem = f"{COPY_PREFIX}{received:%Y-%m-%d_%H-%M-%S}"
+    folder, number = home / course / assignment / stem, 1
     while folder.exists():
         number += 1
-        folder = home / course / f"{stem}-{number}"
+        folder = home / course / assignment / f"{stem}_{number}"
     return folder
 
 

@@ -25,12 +25,13 @@ class Transfers:
         self._log = log
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def run(self, verb: str, course: str, assignment: str, language: str) -> None:
-        """Run `verb` ('fetch', 'submit' or 'feedback'). Raises TransferRefused."""
+    async def run(self, verb: str, course: str, assignment: str, language: str) -> dict[str, Any]:
+        """Run `verb` ('fetch', 'submit' or 'feedback'); returns the job's answer. Raises TransferRefused."""
         async with self._locks[course, assignment]:
             answer = await self._run_job(verb, course, assignment, language)
         if not answer.get("ok"):
             raise TransferRefused(answer.get("message") or "")
+        return answer
 
     async def _run_job(self, verb: str, course: str, assignment: str, language: str) -> dict[str, Any]:
         job = await asyncio.create_subprocess_exec(

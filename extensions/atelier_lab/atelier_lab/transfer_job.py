@@ -2,7 +2,8 @@
 
 `python -m atelier_lab.transfer_job <verb> <course> <assignment>` builds `nbgrader.exchange.ExchangeFactory`
 from nbgrader's configuration, as nbgrader's commands do, and runs the plug-in that is configured there. Its
-last line on stdout is a JSON object: `{"ok": true}` or `{"ok": false, "message": sentence or null}`.
+last line on stdout is a JSON object: `{"ok": true, …}` with what the plug-in tells of `TOLD`, or
+`{"ok": false, "message": sentence or null}`.
 
 A process of its own, because nbgrader in the server would cost each workspace 36 MB for ever after the first
 click.
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 VERBS = {"fetch": "FetchAssignment", "submit": "Submit", "feedback": "FetchFeedback"}
+# Attributes that Atelier's plug-ins have after a transfer; another plug-in may have none of them.
+TOLD = ("receipt", "put_beside")
 
 
 def main(arguments: list[str]) -> int:
@@ -29,16 +32,17 @@ def run_transfer(verb: str, course: str, assignment: str) -> dict[str, Any]:
     from nbgrader.exchange import ExchangeError
 
     try:
-        _start_plugin(verb, course, assignment)
+        plugin = _start_plugin(verb, course, assignment)
     except ExchangeError as refusal:
         return {"ok": False, "message": str(refusal) or None}
     except Exception:
         logging.getLogger(__name__).exception("%s %s/%s failed", verb, course, assignment)
         return {"ok": False, "message": None}
-    return {"ok": True}
+    told = {name: getattr(plugin, name, None) for name in TOLD}
+    return {"ok": True} | {name: value for name, value in told.items() if value}
 
 
-def _start_plugin(verb: str, course: str, assignment: str) -> None:
+def _start_plugin(verb: str, course: str, assignment: str) -> Any:
     from nbgrader.auth import Authenticator
     from nbgrader.coursedir import CourseDirectory
     from nbgrader.exchange import ExchangeFactory
@@ -52,6 +56,7 @@ def _start_plugin(verb: str, course: str, assignment: str) -> None:
         coursedir=CourseDirectory(config=config), authenticator=Authenticator(config=config), config=config
     )
     plugin.start()
+    return plugin
 
 
 def _load_nbgrader_config() -> Any:

@@ -34,6 +34,7 @@ export interface IAssignment {
   state: AssignmentState;
   folder: string;
   fetched: boolean;
+  fetched_version: number | null;
   notebooks: string[];
   feedback_files: string[];
 }
@@ -55,6 +56,8 @@ export interface IOverview {
 export interface IFolder {
   folder: string;
   notebooks: string[];
+  /** New files of a later release that stand beside ones the student changed. */
+  put_beside?: string[];
 }
 
 /** A refusal or failure as one sentence in the reader's language. `retry`: the same may work later. */

@@ -18,7 +18,11 @@ export function AssignmentCard(props: ICardProps): JSX.Element {
   const { model, assignment, trans } = props;
   const activity = model.activityOf(assignment);
   return (
-    <li className="atl-Card" data-state={assignment.state} data-assignment={assignment.name}>
+    <li
+      className="atl-Card"
+      data-state={isWaiting(assignment) ? 'waiting' : assignment.state}
+      data-assignment={assignment.name}
+    >
       <div className="atl-Card-head">
         <h4 className="atl-Card-title">{assignment.title}</h4>
         <Badge assignment={assignment} trans={trans} />
@@ -28,7 +32,8 @@ export function AssignmentCard(props: ICardProps): JSX.Element {
       <Actions {...props} activity={activity} />
       <div role="status" aria-live="polite">
         <Progress activity={activity} trans={trans} />
-        <Receipt {...props} receipt={activity.receipt ?? assignment.submissions[0]} fresh={!!activity.receipt} />
+        <Receipt {...props} receipt={shownReceipt(assignment, activity)} fresh={!!activity.receipt} />
+        <PutBeside names={activity.putBeside} trans={trans} />
       </div>
       {activity.problem && (
         <p className="atl-Problem" role="alert">
@@ -40,8 +45,37 @@ export function AssignmentCard(props: ICardProps): JSX.Element {
   );
 }
 
+/** Announced by the teacher, nothing to fetch yet. */
+function isWaiting(assignment: IAssignment): boolean {
+  return !assignment.release && !assignment.fetched;
+}
+
+function hasNewRelease(assignment: IAssignment): boolean {
+  const { release, fetched, fetched_version } = assignment;
+  return fetched && release !== null && fetched_version !== null && fetched_version < release.version;
+}
+
+/** The one just given; else the newest, while the assignment waits to be returned. */
+function shownReceipt(assignment: IAssignment, activity: IActivity): IReceipt | undefined {
+  return activity.receipt ?? (assignment.state === 'returned' ? undefined : assignment.submissions[0]);
+}
+
+function PutBeside(props: { names: string[]; trans: TranslationBundle }): JSX.Element | null {
+  if (props.names.length === 0) {
+    return null;
+  }
+  return (
+    <p className="atl-Note">
+      {props.trans.__('You have changed files, so the new ones are beside yours: %1', props.names.join(', '))}
+    </p>
+  );
+}
+
 function Badge(props: { assignment: IAssignment; trans: TranslationBundle }): JSX.Element {
   const { trans, assignment } = props;
+  if (isWaiting(assignment)) {
+    return <span className="atl-Badge atl-mod-waiting">{trans.__('Not yet')}</span>;
+  }
   const words = {
     open: trans.__('To do'),
     submitted: trans.__('Submitted'),
@@ -77,7 +111,7 @@ function MarkLine(props: { assignment: IAssignment; trans: TranslationBundle }):
 function Actions(props: ICardProps & { activity: IActivity }): JSX.Element {
   const { model, course, assignment, trans, activity } = props;
   const busy = activity.step !== null;
-  if (!assignment.release && !assignment.fetched) {
+  if (isWaiting(assignment)) {
     return <p className="atl-Hint">{trans.__('Your teacher has not released it yet.')}</p>;
   }
   const again = assignment.submissions.length > 0;
@@ -95,6 +129,13 @@ function Actions(props: ICardProps & { activity: IActivity }): JSX.Element {
         </>
       ) : (
         <Action text={trans.__('Fetch and open')} busy={busy} run={() => model.fetchRelease(course, assignment)} main />
+      )}
+      {hasNewRelease(assignment) && (
+        <Action
+          text={trans.__('Fetch the new version')}
+          busy={busy}
+          run={() => model.fetchRelease(course, assignment)}
+        />
       )}
       {assignment.feedback && (
         <Action text={trans.__('Feedback')} busy={busy} run={() => model.openFeedback(course, assignment)} />
@@ -148,7 +189,7 @@ function Receipt(props: ICardProps & { receipt?: IReceipt; fresh: boolean }): JS
         <strong>{fresh ? trans.__('Submitted. This is your receipt.') : trans.__('Last submission')}</strong>
       </p>
       <dl className="atl-Receipt-facts">
-        <dt>{trans.__('Time')}</dt>
+        <dt>{trans.__('When')}</dt>
         <dd>
           {dates.exact(receipt.received_at, assignment.zone)}
           {receipt.late && <span className="atl-Late"> {trans.__('after the due date')}</span>}
@@ -184,7 +225,7 @@ function Earlier(props: ICardProps & { activity: IActivity }): JSX.Element | nul
               className="atl-Link"
               aria-disabled={activity.step !== null}
               aria-label={trans.__('Open a copy of the submission of %1', dates.exact(receipt.received_at, assignment.zone))}
-              onClick={() => void model.restore(assignment, receipt)}
+              onClick={() => activity.step === null && void model.restore(assignment, receipt)}
             >
               {trans.__('Open a copy')}
             </button>

@@ -10,10 +10,12 @@ export class Dates {
     private readonly trans: TranslationBundle
   ) {}
 
-  /** e.g. "Fri 27 Nov, 23:59": the instant on the school's clock. */
+  /** e.g. "Fri 27 Nov, 23:59": the instant on the school's clock; with the year when it is another year. */
   short(instant: string, zone: string): string {
+    const thisYear = new Date(instant).getFullYear() === new Date().getFullYear();
     return this.format(instant, zone, {
       weekday: 'short',
+      year: thisYear ? undefined : 'numeric',
       day: 'numeric',
       month: 'short',
       hour: '2-digit',

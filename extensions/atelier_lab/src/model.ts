@@ -1,5 +1,5 @@
 import { VDomModel } from '@jupyterlab/ui-components';
-import { AtelierApi, IAssignment, ICourse, IOverview, IReceipt, Refusal } from './api';
+import { AssignmentState, AtelierApi, IAssignment, ICourse, IOverview, IReceipt, Refusal } from './api';
 import { Documents } from './documents';
 
 /** What is being done with one assignment, or how it ended. */
@@ -7,9 +7,13 @@ export interface IActivity {
   step: 'fetching' | 'saving' | 'sending' | 'restoring' | 'feedback' | null;
   problem: string | null;
   receipt: IReceipt | null;
+  /** New files that a fetch put beside changed ones. */
+  putBeside: string[];
 }
 
-const IDLE: IActivity = { step: null, problem: null, receipt: null };
+const IDLE: IActivity = { step: null, problem: null, receipt: null, putBeside: [] };
+
+type Outcome = Partial<Pick<IActivity, 'receipt' | 'putBeside'>>;
 
 /** The sidebar's state and actions. Every change is signalled; nothing here throws to the caller. */
 export class AtelierModel extends VDomModel {
@@ -40,6 +44,20 @@ export class AtelierModel extends VDomModel {
     return all.some(a => a.release !== null && (a.state === 'open' || a.state === 'late'));
   }
 
+  /** The state by which a card is ordered: it keeps its place after an action until the reader asks anew. */
+  orderedAs(assignment: IAssignment): AssignmentState {
+    return this.heldStates.get(assignment.folder) ?? assignment.state;
+  }
+
+  /** What the reader asks for with the button: also forgets receipts and sentences of earlier actions. */
+  async startAnew(): Promise<void> {
+    if (!this.busy) {
+      this.activities.clear();
+      this.heldStates.clear();
+    }
+    await this.refresh();
+  }
+
   async refresh(): Promise<void> {
     if (this.loading || this.isDisposed) {
       return;
@@ -61,6 +79,7 @@ export class AtelierModel extends VDomModel {
     await this.act(assignment, 'fetching', async () => {
       const made = await this.api.fetchRelease(course.slug, assignment.name);
       await this.documents.openFolder(made.folder, made.notebooks);
+      return { putBeside: made.put_beside ?? [] };
     });
   }
 
@@ -74,8 +93,8 @@ export class AtelierModel extends VDomModel {
       await this.documents.saveBelow(assignment.folder).catch(() => {
         throw new Refusal(this.texts.notSaved, 'not_saved', true);
       });
-      this.note(assignment, { step: 'sending', problem: null, receipt: null });
-      return this.api.submit(course.slug, assignment.name);
+      this.note(assignment, { ...IDLE, step: 'sending' });
+      return { receipt: await this.api.submit(course.slug, assignment.name) };
     });
   }
 
@@ -97,17 +116,18 @@ export class AtelierModel extends VDomModel {
   private async act(
     assignment: IAssignment,
     step: IActivity['step'],
-    action: () => Promise<IReceipt | void>
+    action: () => Promise<Outcome | void>
   ): Promise<void> {
     if (this.activityOf(assignment).step !== null) {
       return;
     }
-    this.note(assignment, { step, problem: null, receipt: null });
+    this.heldStates.set(assignment.folder, this.orderedAs(assignment));
+    this.note(assignment, { ...IDLE, step });
     try {
-      const receipt = (await action()) ?? null;
-      this.note(assignment, { step: null, problem: null, receipt });
+      const outcome = (await action()) ?? {};
+      this.note(assignment, { ...IDLE, ...outcome });
     } catch (error) {
-      this.note(assignment, { step: null, problem: sentence(error), receipt: null });
+      this.note(assignment, { ...IDLE, problem: sentence(error) });
     }
     await this.refresh();
   }
@@ -118,6 +138,7 @@ export class AtelierModel extends VDomModel {
   }
 
   private readonly activities = new Map<string, IActivity>();
+  private readonly heldStates = new Map<string, AssignmentState>();
 }
 
 function sentence(error: unknown): string {

@@ -8,6 +8,7 @@ import { atelierIcon } from './icons';
 import { AtelierModel } from './model';
 
 const PANEL_ID = 'atelier-lab:panel';
+const ORDER = { late: 0, open: 1, submitted: 2, returned: 3 };
 
 /** The left panel. */
 export class AtelierSidebar extends VDomRenderer<AtelierModel> {
@@ -54,12 +55,24 @@ export class AtelierSidebar extends VDomRenderer<AtelierModel> {
           <section key={course.slug} aria-label={course.title}>
             <h3 className="atl-Course">{course.title}</h3>
             <ul className="atl-Cards">
-              {course.assignments.slice().sort(byUrgency).map(assignment => this.renderCard(overview, course, assignment))}
+              {this.ordered(course).map(assignment => this.renderCard(overview, course, assignment))}
             </ul>
           </section>
         ))}
       </>
     );
+  }
+
+  /** Overdue first, then what is due soonest; what is not released or done comes last. */
+  private ordered(course: ICourse): IAssignment[] {
+    const rank = (assignment: IAssignment): number => {
+      const waiting = !assignment.release && !assignment.fetched && assignment.state === 'open';
+      return waiting ? 1.5 : ORDER[this.model.orderedAs(assignment)];
+    };
+    const due = (assignment: IAssignment): string => assignment.due_at ?? '9999';
+    return course.assignments
+      .slice()
+      .sort((a, b) => rank(a) - rank(b) || due(a).localeCompare(due(b)) || a.title.localeCompare(b.title));
   }
 
   private renderCard(overview: IOverview, course: ICourse, assignment: IAssignment): JSX.Element {
@@ -84,7 +97,7 @@ function Header(props: { model: AtelierModel; trans: TranslationBundle }): JSX.E
           title={trans.__('Refresh')}
           aria-label={trans.__('Refresh')}
           aria-busy={model.loading}
-          onClick={() => void model.refresh()}
+          onClick={() => void model.startAnew()}
         >
           <LabIcon.resolveReact icon={refreshIcon} className={model.loading ? 'atl-Spinner' : ''} tag="span" />
         </button>
@@ -141,17 +154,5 @@ function CourseRow(props: { assignment: IAssignment; trans: TranslationBundle; d
           : trans.__('Not released yet')}
       </p>
     </li>
-  );
-}
-
-const ORDER = { late: 0, open: 1, submitted: 2, returned: 3 };
-
-/** Overdue first, then what is due soonest; what is done comes last. */
-function byUrgency(one: IAssignment, other: IAssignment): number {
-  const far = '9999';
-  return (
-    ORDER[one.state] - ORDER[other.state] ||
-    (one.due_at ?? far).localeCompare(other.due_at ?? far) ||
-    one.title.localeCompare(other.title)
   );
 }
