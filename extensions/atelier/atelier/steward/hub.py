@@ -1,0 +1,154 @@
+"""The few questions and orders that the steward has for the hub's REST API (JupyterHub 6.1).
+
+Scopes of the steward's token, each with its reason, are in docs/architecture.md ("What the steward may do").
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+
+from atelier.steward.compare import HubState, Share, is_ours
+
+PAGE_SIZE = 200  # the hub's own maximum
+PAGINATED = "application/jupyterhub-pagination+json"
+TIMEOUT_S = 20.0  # a stop answers after at most 10 s, finished or not (Spawner's slow_stop_timeout)
+SHARED_SCOPES = ["access:servers", "servers"]
+
+
+class HubUnreachable(Exception):
+    """The hub gave no answer, or not as a hub that is up does."""
+
+
+class HubRefused(Exception):
+    """The hub answered a single order with an error. The message has status and reason, no token."""
+
+
+class HubClient:
+    """One connection pool to one hub."""
+
+    def __init__(self, api_url: str, token: str) -> None:
+        headers = {"Authorization": f"token {token}"}
+        self._http = httpx.AsyncClient(
+            base_url=api_url.rstrip("/") + "/", headers=headers, timeout=TIMEOUT_S, trust_env=False
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def check_up(self) -> None:
+        """Raise HubUnreachable unless the hub answers."""
+        await self._ask("GET", "")
+
+    async def read_accounts(self) -> dict[str, bool]:
+        """Return every account and whether its default server is up, starting or stopping."""
+        return {user["name"]: _is_up(user) async for user in self._pages("users")}
+
+    async def read_account(self, name: str) -> dict[str, bool]:
+        """Return one account as `read_accounts` does; {} when the hub has none of that name."""
+        answer = await self._ask("GET", f"users/{name}", missing_ok=True)
+        return {} if answer is None else {name: _is_up(answer.json())}
+
+    async def read_shares(self, owner: str) -> dict[Share, frozenset[str]]:
+        """Return who may open `owner`'s default server, with which scopes."""
+        found = {}
+        async for share in self._pages(f"shares/{owner}", missing_ok=True):
+            if share["server"]["name"] == "":
+                group = share["kind"] == "group"
+                to = share["group" if group else "user"]["name"]
+                found[Share(owner, to, group)] = frozenset(share["scopes"])
+        return found
+
+    async def create_accounts(self, names: Sequence[str]) -> None:
+        """Create accounts that do not exist yet, all at once. The hub gives each its default server's row."""
+        await self._ask("POST", "users", json={"usernames": list(names)}, fine=(201, 409))
+
+    async def grant(self, share: Share) -> None:
+        body = {"user": share.to, "scopes": SHARED_SCOPES}
+        await self._ask("POST", f"shares/{share.owner}/", json=body)
+
+    async def revoke(self, share: Share) -> None:
+        """Take a share away, whatever its scopes. It is fine when it is gone already."""
+        body = {"group" if share.group else "user": share.to}
+        await self._ask("PATCH", f"shares/{share.owner}/", json=body, missing_ok=True)
+
+    async def stop_server(self, name: str) -> bool:
+        """Ask for a stop of the default server; return whether it is down. Repeat until it is."""
+        answer = await self._ask("DELETE", f"users/{name}/server", fine=(202, 204), missing_ok=True)
+        return answer is None or answer.status_code == 204
+
+    async def delete_tokens(self, name: str) -> int:
+        """Delete all tokens of an account; return how many there were."""
+        answer = await self._ask("GET", f"users/{name}/tokens", missing_ok=True)
+        tokens = [] if answer is None else answer.json()["api_tokens"]
+        for token in tokens:
+            # One OAuth token takes all others of its client with it: a 404 for the next is fine.
+            await self._ask("DELETE", f"users/{name}/tokens/{token['id']}", fine=(204,), missing_ok=True)
+        return len(tokens)
+
+    async def delete_tokens_for(self, name: str, owner: str) -> None:
+        """Delete the tokens with which `name`'s browser is known to `owner`'s server."""
+        answer = await self._ask("GET", f"users/{name}/tokens", missing_ok=True)
+        for token in [] if answer is None else answer.json()["api_tokens"]:
+            # The hub describes a server's OAuth client so ("Server at …/user/NAME/"); there is no id in the answer.
+            if token["oauth_client"].endswith(f"/user/{owner}/"):
+                await self._ask("DELETE", f"users/{name}/tokens/{token['id']}", missing_ok=True)
+
+    async def _pages(self, path: str, missing_ok: bool = False) -> AsyncIterator[dict[str, Any]]:
+        offset: int | None = 0
+        while offset is not None:
+            params = {"offset": offset, "limit": PAGE_SIZE}
+            answer = await self._ask("GET", path, params=params, missing_ok=missing_ok)
+            if answer is None:
+                return
+            page = answer.json()
+            if isinstance(page, list):
+                raise HubUnreachable(f"{path} answered without pages; is this JupyterHub 6?")
+            for item in page["items"]:
+                yield item
+            following = page["_pagination"]["next"]
+            offset = following["offset"] if following else None
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        fine: tuple[int, ...] = (200, 201, 202, 204),
+        missing_ok: bool = False,
+        json: Any = None,
+        params: dict[str, int] | None = None,
+    ) -> httpx.Response | None:
+        """Send one request. Returns None for a 404 when `missing_ok`."""
+        headers = {"Accept": PAGINATED} if params else {}
+        try:
+            answer = await self._http.request(method, path, json=json, params=params, headers=headers)
+        except httpx.TransportError as error:
+            raise HubUnreachable(f"{method} {path}: {type(error).__name__}") from error
+        if answer.status_code in fine:
+            return answer
+        if answer.status_code == 404 and missing_ok:
+            return None
+        if answer.status_code in (502, 503, 504):
+            raise HubUnreachable(f"{method} {path}: {answer.status_code}")
+        raise HubRefused(f"{method} {path}: {answer.status_code} {_reason(answer)}")
+
+
+def _is_up(user: dict[str, Any]) -> bool:
+    return "" in user.get("servers", {})  # the hub lists active servers only
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json().get("message", ""))[:200]
+    except (ValueError, AttributeError):
+        return ""
+
+
+async def read_state(hub: HubClient, accounts: dict[str, bool], owners: Sequence[str]) -> HubState:
+    """Return the accounts given and the shares of `owners` that exist."""
+    shares: dict[Share, frozenset[str]] = {}
+    for owner in owners:
+        if owner in accounts and is_ours(owner):
+            shares |= await hub.read_shares(owner)
+    return HubState(accounts, shares)

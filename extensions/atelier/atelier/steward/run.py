@@ -1,0 +1,122 @@
+"""The steward's process: a full round at start and every 45 s, and one for each change on the roster.
+
+It listens on nothing. When the hub is silent it goes on asking, and begins with a full round once the hub is
+back: the hub may have come back with another database.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from atelier.settings import StewardSettings, secrets_dir
+from atelier.steward.hub import HubClient, HubRefused, HubUnreachable
+from atelier.steward.repair import Steward
+from atelier.store.database import make_session_factory, open_database, utc_now
+from atelier.store.models import RosterChange
+from hub_config.city import CityError, load_city
+
+log = logging.getLogger("atelier.steward")
+
+HEARTBEAT_S = 2.0  # a hub takes longer than that to start, so no restart goes unnoticed
+
+
+@dataclass
+class Loop:
+    """When the steward does what."""
+
+    steward: Steward
+    poll_s: float
+    sweep_s: float
+    monotonic: Callable[[], float]
+    seen_change: int = 0
+    sweep_due_s: float = 0.0
+    heartbeat_due_s: float = 0.0
+    hub_is_up: bool = True
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Tick until `stopping` is set."""
+        while not stopping.is_set():
+            await self.tick()
+            try:
+                await asyncio.wait_for(stopping.wait(), self.poll_s)
+            except TimeoutError:
+                continue
+
+    async def tick(self) -> None:
+        """Do what is due. Never raises for a silent hub or a locked database: the next tick tries again."""
+        try:
+            await self._do_what_is_due()
+        except (HubUnreachable, HubRefused) as error:
+            self._note_hub(False, str(error))
+        except SQLAlchemyError as error:
+            log.error("database-error: %s", type(error).__name__, exc_info=True)
+
+    async def _do_what_is_due(self) -> None:
+        now_s = self.monotonic()
+        if now_s >= self.heartbeat_due_s or not self.hub_is_up:
+            await self.steward.hub.check_up()
+            self.heartbeat_due_s = now_s + HEARTBEAT_S
+            self._note_hub(True)
+        change = self._last_change()
+        if now_s >= self.sweep_due_s:
+            await self._round(self.steward.sweep, change)
+            self.sweep_due_s = now_s + self.sweep_s
+        elif change != self.seen_change:
+            await self._round(self.steward.follow, change)
+        await self.steward.finish_stops()
+
+    async def _round(self, work: Callable[[], Awaitable[object]], change: int) -> None:
+        await work()
+        self.seen_change = change  # read before the round: what came during it gets a round of its own
+
+    def _last_change(self) -> int:
+        with self.steward.sessions() as session:
+            return session.scalar(select(func.max(RosterChange.id))) or 0
+
+    def _note_hub(self, up: bool, why: str = "") -> None:
+        if up and not self.hub_is_up:
+            log.info("hub-back: the hub answers again")
+        if not up:
+            self.sweep_due_s = 0.0
+            if self.hub_is_up:
+                log.error("hub-silent: %s", why)
+        self.hub_is_up = up
+
+
+def run_steward(settings: StewardSettings | None = None) -> None:
+    """Run until SIGINT or SIGTERM. Without `settings`, reads them from the environment."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = settings or StewardSettings(_secrets_dir=secrets_dir())
+        city = load_city(settings.city_file)
+    except CityError as error:
+        sys.exit(str(error))
+    except ValidationError as error:
+        missing = ", ".join(f"ATELIER_{problem['loc'][0]}".upper() for problem in error.errors())
+        sys.exit(f"the steward's settings are missing or wrong: {missing}; see docs/reference-settings.md")
+    hub = HubClient(settings.hub_api_url, settings.steward_hub_token.get_secret_value())
+    sessions = make_session_factory(open_database(settings.database_url))
+    asyncio.run(_serve(Steward(hub, sessions, city, utc_now), settings))
+
+
+async def _serve(steward: Steward, settings: StewardSettings) -> None:
+    stopping = asyncio.Event()
+    running = asyncio.get_running_loop()
+    for end in (signal.SIGINT, signal.SIGTERM):
+        running.add_signal_handler(end, stopping.set)
+    log.info("started: full round every %g s", settings.steward_sweep_s)
+    loop = Loop(steward, settings.steward_poll_s, settings.steward_sweep_s, running.time)
+    try:
+        await loop.run(stopping)
+    finally:
+        await steward.hub.close()
