@@ -6,7 +6,7 @@ has no right to is the same 404 as what does not exist.
 
 from fastapi import Depends, FastAPI
 
-from atelier.pages import answers, course_pages, mark_pages, sign_in, start_pages, work_pages
+from atelier.pages import answers, course_pages, elsewhere, mark_pages, sign_in, start_pages, work_pages
 from atelier.pages.guard import check_request
 from atelier.pages.site import Site
 from atelier.pages.static_files import mount_static_files
@@ -15,12 +15,20 @@ from atelier.settings import SERVICE_PREFIX
 
 __all__ = ["install"]
 
-ROUTERS = (sign_in.router, work_pages.router, course_pages.router, mark_pages.router, start_pages.router)
+ROUTERS = (
+    sign_in.router,
+    work_pages.router,
+    course_pages.router,
+    mark_pages.router,
+    start_pages.router,
+    elsewhere.router,
+)
 
 
 def install(app: FastAPI, services: Services) -> None:
     """Add all pages below the service's prefix, their static files and their error pages."""
     app.state.site = Site(services)
+    mount_static_files(app)
     for router in ROUTERS:
         app.include_router(
             router,
@@ -28,5 +36,4 @@ def install(app: FastAPI, services: Services) -> None:
             dependencies=[Depends(check_request)],
             include_in_schema=False,
         )
-    mount_static_files(app)
     answers.set_answers(app)
