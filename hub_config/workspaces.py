@@ -26,6 +26,7 @@ from hub_config.local_processes import list_processes_at_home, stop_processes
 AUTH_REFRESH_S = 30
 HUB_CACHE_S = 25
 CULL_EVERY_S = 60
+LISTENING_POLL_S = 0.1
 SQUASH_AFTER_S = 8 * 3600
 # A child's history of typing is no archive: the live store keeps what is needed for reconnecting and undoing.
 YSTORE = ".local/share/atelier/ystore.db"
@@ -129,6 +130,8 @@ class LocalWorkspace(AtelierWorkspace, SimpleLocalProcessSpawner):
     async def start(self) -> tuple[str, int]:
         """Start the server. Returns address and port."""
         await self.load_account()
+        if os.geteuid() == 0:  # in a container or on a machine of one's own; Jupyter asks to be told
+            self.args = [*self.args, "--ServerApp.allow_root=True"]
         home = self.ensure_home()
         self.home_dir = self.notebook_dir = str(home)
         logs = Path(self.logs_dir)
@@ -136,7 +139,25 @@ class LocalWorkspace(AtelierWorkspace, SimpleLocalProcessSpawner):
         with (logs / f"{self.user.name}.log").open("wb") as log:
             self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "umask": 0o077}
             address: tuple[str, int] = await super().start()
+        await self._wait_until_listening(*address)
         return address
+
+    async def _wait_until_listening(self, host: str, port: int) -> None:
+        """Return when the server accepts connections. Raises HTTPError at once when it has ended instead.
+
+        JupyterHub alone would wait for its whole timeout. `start_timeout` bounds this wait too.
+        """
+        while await self.poll() is None:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                await asyncio.sleep(LISTENING_POLL_S)
+            else:
+                writer.close()
+                return
+        raise HTTPError(
+            500, f"{self.user.name} ended while starting; see {self.logs_dir}/{self.user.name}.log"
+        )
 
     def ensure_home(self) -> Path:
         """Make the account's home if it is absent. Nothing in an existing one is touched."""

@@ -12,20 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
-from atelier.store import make_session_factory, open_database
+from atelier.store import make_session_factory, open_database, utc_now
 from sqlalchemy.orm import Session
 
-from demo.house import REPOSITORY, House
 from demo.launch import Demo
-from demo.processes import Recipe
+from hub_config.city import load_city
 
-DEMO_ACCOUNTS = REPOSITORY / "demo" / "provider" / "accounts.json"
 POLL_S = 0.1
 LOG_LINES = 80
 T = TypeVar("T")
@@ -83,25 +81,15 @@ class Choice:
     email: str
 
 
-class StackHouse(House):
-    """The demo's house whose provider offers the accounts of a test."""
-
-    def provider(self) -> Recipe:
-        recipe = super().provider()
-        environment = {**recipe.environment, "PROVIDER_ACCOUNTS": str(self.data_dir / "accounts.json")}
-        return replace(recipe, environment=environment)
-
-
 class Stack:
     """A running Atelier. `demo_people`: with the demo's rosters, and its accounts at the provider."""
 
     def __init__(self, data_dir: Path, *, demo_people: bool = True, city_file: Path | None = None) -> None:
         self.demo = Demo(data_dir, port=0, seed=demo_people, city_file=city_file)
-        house = self.demo.house
-        self.house = self.demo.house = StackHouse(house.data_dir, house.ports, house.city_file)
-        self._accounts = self.house.data_dir / "accounts.json"
-        self._accounts.parent.mkdir(parents=True, exist_ok=True)
-        self._accounts.write_text(DEMO_ACCOUNTS.read_text() if demo_people else '{"accounts": []}')
+        self.house = self.demo.house
+        if not demo_people:
+            self.house.accounts_file.parent.mkdir(parents=True, exist_ok=True)
+            self.house.accounts_file.write_text('{"accounts": []}')
         self._clients: list[httpx.Client] = []
 
     # ------------------------------------------------ life
@@ -163,10 +151,16 @@ class Stack:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def print_logs(self) -> None:
-        """Print the end of each log: what a failed test needs."""
+        """Print what `describe_logs` returns."""
+        print(self.describe_logs())  # noqa: T201
+
+    def describe_logs(self) -> str:
+        """Return the end of each log: what a failed test needs."""
+        parts = []
         for path in sorted(self.house.data_dir.rglob("*.log")):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
-            print(f"\n======== {path.relative_to(self.house.data_dir)} ========", *lines, sep="\n")  # noqa: T201
+            parts.append("\n".join([f"======== {path.relative_to(self.house.data_dir)}", *lines]))
+        return "\n\n".join(parts)
 
     # ------------------------------------------------ people
     def run(self, *command: str) -> str:
@@ -195,7 +189,7 @@ class Stack:
         """A session on the service's database; committed at the end."""
         engine = open_database(self.house.database_url)
         try:
-            with make_session_factory(engine)() as session, session.begin():
+            with make_session_factory(engine).begin() as session:
                 yield session
         finally:
             engine.dispose()
@@ -208,12 +202,42 @@ class Stack:
             found = session.query(Identity.person_id).filter_by(email=email, retired_at=None).one()
             return str(found[0])
 
+    def make_course(self, slug: str, teacher: str, students: Sequence[str] = ()) -> str:
+        """Create a course with its teacher and named students (addresses). Returns the course's id."""
+        from atelier import projects
+        from atelier.store.models import Enrolment
+
+        teacher_id = self.find_person(teacher)
+        student_ids = [self.find_person(email) for email in students]
+        school = load_city(self.house.city_file).find_school_of_domain(teacher.rpartition("@")[2])
+        assert school is not None
+        now = utc_now()
+        with self.session() as session:
+            course = projects.create_course(
+                session, title=slug, slug=slug, school=school, class_ids=[], teacher_id=teacher_id, now=now
+            )
+            for person_id in student_ids:
+                session.add(Enrolment(course_id=course.id, person_id=person_id, role="student", from_at=now))
+            return course.id
+
+    def make_team(self, course_id: str, name: str, members: Sequence[str]) -> str:
+        """Create a project with one team of these students (addresses). Returns the team's account."""
+        from atelier import projects
+
+        member_ids = [self.find_person(email) for email in members]
+        now = utc_now()
+        with self.session() as session:
+            project = projects.create_project(session, course_id, title=name, now=now)
+            team = projects.create_team(session, project.id, name, now)
+            projects.set_team_members(session, team.id, member_ids, now)
+            return f"team-{team.id}"
+
     def set_account(self, email: str | None, **claims: Any) -> None:
         """Let the provider offer an account: ``set_account("a@b.example", hosted_domain="b.example")``."""
-        content = json.loads(self._accounts.read_text())
+        content = json.loads(self.house.accounts_file.read_text())
         others = [known for known in content["accounts"] if known.get("email") != email]
         added = {**({"email": email, "name": email} if email else {"name": "?"}), **claims}
-        self._accounts.write_text(json.dumps({"accounts": [*others, added]}))
+        self.house.accounts_file.write_text(json.dumps({"accounts": [*others, added]}))
 
     # ------------------------------------------------ sign-in
     def browser(self, language: str = "bg") -> Browser:

@@ -1,0 +1,23 @@
+"""The real stack that integration and browser tests share: one per test run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.atelier_stack import Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running Atelier with the demo's people. Its logs are printed when a test that uses it fails."""
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    running = item.funcargs.get("stack") if isinstance(item, pytest.Function) else None
+    if report.failed and isinstance(running, Stack):
+        report.sections.append(("logs of the stack", running.describe_logs()))
+    return report
