@@ -103,6 +103,8 @@ def test_the_size_of_the_pieces_does_not_matter(piece: int) -> None:
         "a//b",
         "a/./b",
         "./",
+        ".",
+        "./.",
         "..",
         "a/",
         "",
@@ -236,6 +238,7 @@ def test_a_global_header_is_refused() -> None:
         b"x",
         b"\0" * 20,
         b"9999999 path=x\n",
+        b"28 uname=x\n17 hdrcharset=y\n\n",
     ],
 )
 def test_an_extended_header_with_two_meanings_is_refused(payload: bytes) -> None:
@@ -243,6 +246,17 @@ def test_an_extended_header_with_two_meanings_is_refused(payload: bytes) -> None
     head.type, head.size = tarfile.XHDTYPE, len(payload)
     plain = head.tobuf(tarfile.USTAR_FORMAT) + payload.ljust(512, b"\0") + make_tar([("a", b"1")])
     assert code_of(gzip.compress(plain)) in ("broken_archive", "kind_not_allowed")
+
+
+def test_a_name_hidden_in_the_padding_of_a_header_is_refused() -> None:
+    for kind, shown, hidden in (
+        (tarfile.XHDTYPE, b"9 path=a\n", b"12 path=../x\n"),
+        (tarfile.GNUTYPE_LONGNAME, b"a", b"/../../x"),
+    ):
+        head = tarfile.TarInfo("x")
+        head.type, head.size = kind, len(shown)
+        plain = head.tobuf(tarfile.GNU_FORMAT) + (shown + hidden).ljust(512, b"\0") + make_tar([("b", b"1")])
+        assert code_of(gzip.compress(plain)) == "broken_archive"
 
 
 def test_two_extended_headers_for_one_file_are_refused() -> None:
@@ -428,28 +442,37 @@ def test_whatever_names_come_in_tarfile_unpacks_what_was_checked(files: list[Ent
         assert_tarfile_agrees(packed, facts)
 
 
-@settings(max_examples=300, deadline=None)
+# Where a change in a header says something: name, size, kind, magic, prefix, or anywhere.
+OFFSETS = (
+    st.integers(0, 511)
+    | st.integers(0, 40)
+    | st.just(156)
+    | st.integers(124, 135)
+    | st.integers(257, 264)
+    | st.integers(345, 360)
+)
+VALUES = st.sampled_from([*range(0x30, 0x3A), *b"xXgLKSDAaT\0\n=/.", 0x80, 0xFF])
+
+
+@settings(max_examples=500, deadline=None)
 @given(
-    files=st.lists(st.tuples(st.sampled_from(["a", "b/c", "д" * 60]), st.binary(max_size=700)), min_size=1),
-    changes=st.lists(
-        st.tuples(
-            st.integers(0, 4000), st.sampled_from([*range(0x30, 0x3A), *b"xXgLKSD\0\n=/.", 0x80, 0xFF])
-        ),
+    files=st.lists(
+        st.tuples(st.sampled_from(["a", "b/c", "д" * 60, "x" * 120]), st.binary(max_size=600)),
         min_size=1,
-        max_size=4,
+        max_size=3,
     ),
+    tar_format=FORMATS,
+    changes=st.lists(st.tuples(st.integers(0, 7), OFFSETS, VALUES), min_size=1, max_size=3),
     repair=st.booleans(),
 )
 def test_a_tar_with_changed_bytes_is_refused_or_means_the_same_to_tarfile(
-    files: list[Entry],
-    changes: list[tuple[int, int]],
-    repair: bool,
+    files: list[Entry], tar_format: int, changes: list[tuple[int, int, int]], repair: bool
 ) -> None:
-    plain = bytearray(make_tar(files))
-    for at, value in changes:
-        plain[at % len(plain)] = value
+    plain = bytearray(make_tar(files, tar_format))
+    for block, offset, value in changes:
+        plain[block * 512 + offset] = value
         if repair:
-            repair_checksum(plain, at % len(plain) // 512 * 512)
+            repair_checksum(plain, block * 512)
     packed = gzip.compress(bytes(plain), 1)
     facts = try_check(packed)
     if facts is not None:

@@ -41,11 +41,13 @@ class ArchivePaths:
         Raises ExchangeError: `path_not_allowed`, `too_many_files`.
         """
         parts = check_path(path)
+        if not parts and not is_folder:
+            raise _refuse(path, N_("“%(name)s” points outside the folder of the work, or is no proper path."))
         for depth in range(1, len(parts)):
             self._note("/".join(parts[:depth]), is_folder=True)
         whole = "/".join(parts)
         key = self._note(whole, is_folder)
-        if whole and key in self._listed:
+        if parts and key in self._listed:
             raise _refuse(path, N_("“%(name)s” is in the archive twice."))
         self._listed.add(key)
 

@@ -36,7 +36,7 @@ def list_receipts(session: Session, submissions: Iterable[Submission]) -> list[R
     submissions = list(submissions)
     wanted = {submission.sha256 for submission in submissions}
     query = select(Blob.sha256, Blob.size).where(Blob.sha256.in_(wanted))
-    sizes = {sha256: size for sha256, size in session.execute(query)}
+    sizes: dict[str, int] = dict(session.execute(query).all())
     return [
         Receipt(
             id=submission.id,

@@ -92,7 +92,7 @@ class TarWalk:
         if state is _State.HEADER:
             self._read_header(block)
         elif state is _State.LONG_NAME:
-            self._take_long_name(block[: self._payload_bytes])
+            self._take_long_name(block)
         else:
             self._expect(_State.HEADER, tarfile.BLOCKSIZE)
 
@@ -121,8 +121,11 @@ class TarWalk:
         self._read_payload = _read_pax_name if header.type == tarfile.XHDTYPE else _read_gnu_name
         self._expect(_State.LONG_NAME, _whole_blocks(header.size))
 
-    def _take_long_name(self, payload: bytes) -> None:
-        self._long_name = self._read_payload(payload)
+    def _take_long_name(self, block: bytes) -> None:
+        # `tarfile` reads on into the padding: what stands there would count for it.
+        if any(block[self._payload_bytes :]):
+            raise broken(N_("The archive is damaged. Send it again."))
+        self._long_name = self._read_payload(block[: self._payload_bytes])
         self._expect(_State.HEADER, tarfile.BLOCKSIZE)
 
     def _take_entry(self, header: tarfile.TarInfo) -> None:
@@ -198,6 +201,8 @@ def _read_pax_name(payload: bytes) -> str | None:
         key = match[2].decode("ascii", "backslashreplace")
         _check_pax_key(key, values)
         values[key] = payload[match.end() : length - 1]
+        if b"\n" in values[key]:  # `tarfile` looks for some keys at the beginning of any line
+            raise broken(N_("The archive is damaged. Send it again."))
         payload = payload[length:]
     path = values.get("path")
     return None if path is None else path.decode("utf-8", "surrogateescape")
