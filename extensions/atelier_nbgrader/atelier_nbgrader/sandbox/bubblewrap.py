@@ -144,5 +144,3 @@ def _environment() -> list[str]:
         **dict.fromkeys(threads, "1"),
     }
     return [part for name, value in values.items() for part in ("--setenv", name, value)]
-
-

@@ -21,7 +21,9 @@ from atelier_nbgrader.sandbox.limits import Limits
 
 CONDUCTOR = Path(__file__).with_name("conductor.py")
 SPARE_S = 30.0
-KINDS = frozenset({"text/plain", "text/html", "text/latex", "text/markdown", "image/png", "image/jpeg"})
+KINDS = frozenset(
+    {"text/plain", "text/html", "text/latex", "text/markdown", "image/png", "image/jpeg", "image/svg+xml"}
+)
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
@@ -100,7 +102,12 @@ def _conduct(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
     until_s = limits.start_s + limits.run_s + SPARE_S
     try:
         done = subprocess.run(  # fixed command
-            command, input=json.dumps(request).encode(), capture_output=True, env={}, timeout=until_s, check=False
+            command,
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            env={},
+            timeout=until_s,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return {"end": {"kind": "run_timeout", "cell": None, "detail": f"{until_s:.0f} s"}, "cells": []}
@@ -128,7 +135,9 @@ def _take_answer(cell: dict[str, Any]) -> Answer:
     try:
         nbformat.validate(checked)
     except (nbformat.ValidationError, RecursionError) as error:
-        raise GradingProblem(_("The output of a cell is damaged, so the notebook cannot be graded.")) from error
+        raise GradingProblem(
+            _("The output of a cell is damaged, so the notebook cannot be graded.")
+        ) from error
     return Answer(cell["status"], cell["execution_count"], checked.cells[0].outputs)
 
 
@@ -147,10 +156,14 @@ def _check_output(output: dict[str, Any], execution_count: int | None) -> dict[s
 def _explain(kind: str, cell: int | None, detail: str, limits: Limits) -> str:
     where = _("code cell {number}").format(number=cell + 1) if cell is not None else _("the notebook")
     texts = {
-        "start": _("The kernel did not start: {detail}. Run autograde again; if it stays so, tell the operator."),
+        "start": _(
+            "The kernel did not start: {detail}. Run autograde again; if it stays so, tell the operator."
+        ),
         "died": _("{where} ended the kernel. Look at that cell; nothing after it was run."),
         "timeout": _("{where} ran longer than {detail}. Look for an endless loop, or raise the time limit."),
-        "run_timeout": _("The notebook ran longer than {detail} in all. Raise the time limit, or look at {where}."),
+        "run_timeout": _(
+            "The notebook ran longer than {detail} in all. Raise the time limit, or look at {where}."
+        ),
         "memory": _("{where} used more memory than the limit of {limit} MB."),
         "processes": _("{where} started more than {processes} processes."),
         "output": _("{where} wrote more output than can be taken."),

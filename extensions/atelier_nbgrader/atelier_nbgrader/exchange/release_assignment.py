@@ -1,0 +1,46 @@
+"""Release an assignment: the generated student version becomes a new, immutable release."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from nbgrader.exchange import abc
+
+from atelier_nbgrader.exchange.exchange import Exchange
+from atelier_nbgrader.language import translate as _
+from atelier_nbgrader.packing import pack
+
+
+class ExchangeReleaseAssignment(Exchange, abc.ExchangeReleaseAssignment):
+    """Sends `release/<assignment>`. Students who fetched an earlier release keep what they have changed.
+
+    `release` holds the exchange's answer, or the release that already had the same files.
+    """
+
+    release: dict[str, object] | None = None
+
+    def init_src(self) -> None:
+        place = self.coursedir.format_path(self.coursedir.release_directory, ".", self.assignment)
+        self.src_path = Path(place)
+        if not self.src_path.is_dir():
+            text = _("{folder} does not exist. Generate the assignment first.")
+            self.fail(text.format(folder=self.src_path))
+
+    def init_dest(self) -> None:
+        # Without a key nothing changes; an assignment that the service does not know yet is made.
+        self.service.put(self.address(), {})
+
+    def copy_files(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="atelier-") as place:
+            archive = Path(place, "release.tar.gz")
+            pack(self.src_path, archive, self.coursedir.ignore)
+            with archive.open("rb") as source:
+                sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+            latest = self.find_assignment()["release"]
+            if latest and latest["sha256"] == sha256:
+                self.release = dict(latest)
+                text = _("Nothing has changed since release {version} of {name}.")
+            else:
+                self.release = dict(self.service.upload(self.address("releases"), archive))
+                text = _("Released {name}, release {version}.")
+        self.log.info(text.format(name=self.assignment, version=self.release["version"]))

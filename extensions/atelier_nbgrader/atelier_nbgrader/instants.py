@@ -1,0 +1,13 @@
+"""Instants of the exchange, as text and in folders' names."""
+
+from datetime import UTC, datetime
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant of the exchange (`2026-11-21T20:34:31Z`) as an aware datetime."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def folder_time(text: str) -> str:
+    """An instant as part of a folder's name, in UTC: sorts by time, no colon."""
+    return parse_instant(text).strftime("%Y-%m-%d_%H-%M-%S")

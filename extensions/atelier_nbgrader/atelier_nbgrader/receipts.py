@@ -1,0 +1,91 @@
+"""What an assignment's folder remembers: receipts, a submission on its way, and the release it came from.
+
+Files, hidden and never submitted:
+
+* `.receipts/<time>-<id>.json`: the service's receipts;
+* `.receipts/attempt.json`: `{"key", "sha256"}` of a submission that has no receipt yet;
+* `.atelier/release.json`: `{"version", "files": {path: sha256}}` as they were delivered.
+"""
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from atelier_nbgrader.language import translate as _
+
+
+class Receipts:
+    """The memory of one assignment's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._receipts = folder / ".receipts"
+        self._attempt = self._receipts / "attempt.json"
+        self._release = folder / ".atelier" / "release.json"
+        self._folder = folder
+
+    def open_attempt(self, sha256: str) -> str:
+        """The idempotency key for these bytes: the one of an attempt that got no receipt, else a new one."""
+        known = read_json(self._attempt)
+        if known.get("sha256") == sha256 and known.get("key"):
+            return str(known["key"])
+        key = uuid.uuid4().hex
+        write_json(self._attempt, {"key": key, "sha256": sha256})
+        return key
+
+    def keep(self, receipt: dict[str, Any]) -> Path:
+        """Keep a receipt and close the attempt; the same receipt twice is one file."""
+        at = "".join(letter for letter in str(receipt["received_at"]) if letter.isalnum())
+        file = self._receipts / f"{at}-{receipt['id']}.json"
+        write_json(file, receipt)
+        self._attempt.unlink(missing_ok=True)
+        return file
+
+    def list_kept(self) -> list[dict[str, Any]]:
+        """Kept receipts, newest first."""
+        files = sorted(self._receipts.glob("*-*.json"), reverse=True)
+        return [read_json(file) for file in files]
+
+    def load_release(self) -> dict[str, Any]:
+        """What was delivered: `{"version": int, "files": {path: sha256}}`; version 0 when nothing was."""
+        known = read_json(self._release)
+        files = known.get("files")
+        return {"version": int(known.get("version", 0)), "files": files if isinstance(files, dict) else {}}
+
+    def keep_release(self, version: int, files: dict[str, str]) -> None:
+        write_json(self._release, {"version": version, "files": files})
+
+    def list_missing_notebooks(self) -> list[str]:
+        """Notebooks that were delivered and are not in the folder."""
+        names = [name for name in self.load_release()["files"] if name.endswith(".ipynb")]
+        return sorted(name for name in names if not (self._folder / name).is_file())
+
+
+def describe_receipt(receipt: dict[str, Any]) -> str:
+    """A receipt in one sentence, as a student reads it."""
+    text = _("Submitted {course}/{assignment} at {at}, receipt {id}, SHA-256 {sha256}.")
+    if receipt.get("late"):
+        text = _("Submitted LATE {course}/{assignment} at {at}, receipt {id}, SHA-256 {sha256}.")
+    fields = {name: receipt.get(name) for name in ("course", "assignment", "id", "sha256")}
+    return text.format(at=receipt["received_at"], **fields)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object; an empty one when the file is absent or was damaged by hand."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Write by rename: after a crash there is the old content or the new, never half."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
+    with partial.open("w", encoding="utf-8") as out:
+        json.dump(content, out, ensure_ascii=False, indent=1, sort_keys=True)
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(file)
