@@ -12,8 +12,8 @@ def _state(accounts: dict[str, bool], *shares: Share) -> HubState:
     return HubState(accounts, {share: scopes_of(share.owner) for share in shares})
 
 
-def _wanted(*accounts: str, **shares: set[str]) -> Wanted:
-    return Wanted(frozenset(accounts), {TEAM: frozenset(people) for people in shares.values()})
+def _wanted(*accounts: str, team: set[str] | None = None) -> Wanted:
+    return Wanted(frozenset(accounts), {} if team is None else {TEAM: frozenset(team)})
 
 
 def test_an_empty_hub_gets_every_account_and_share():
@@ -83,8 +83,7 @@ def test_carrying_out_a_plan_leaves_nothing_to_do(active, wanted_shares, account
     state = _state(accounts, *shares_held)
     plan = compare(wanted, state)
     after = _state(
-        {**{a: a in accounts and accounts[a] for a in plan.create}, **accounts}
-        | dict.fromkeys(plan.close, False),
+        dict.fromkeys(plan.create, False) | accounts | dict.fromkeys(plan.close, False),
         *((set(state.shares) - set(plan.revoke)) | set(plan.grant)),
     )
     assert not compare(wanted, after, closed=set(plan.close))

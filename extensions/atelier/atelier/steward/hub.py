@@ -90,7 +90,7 @@ class HubClient:
         """Delete the tokens with which `name`'s browser is known to `owner`'s server."""
         answer = await self._ask("GET", f"users/{name}/tokens", missing_ok=True)
         for token in [] if answer is None else answer.json()["api_tokens"]:
-            # The hub describes a server's OAuth client so ("Server at …/user/NAME/"); there is no id in the answer.
+            # The answer has no client id, only its description: "Server at …/user/NAME/".
             if token["oauth_client"].endswith(f"/user/{owner}/"):
                 await self._ask("DELETE", f"users/{name}/tokens/{token['id']}", missing_ok=True)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from atelier.store.ids import course_account, team_account
@@ -60,28 +60,28 @@ def find_wanted(session: Session, city: City, now: dt.datetime) -> Wanted:
 
 def _teachers(
     session: Session, active_course: tuple[ColumnElement[bool], ...], now: dt.datetime
-) -> Iterable[tuple[str, str]]:
+) -> Iterable[Row[str, str]]:
     query = (
         select(Enrolment.course_id, Enrolment.person_id)
         .join(Course, Course.id == Enrolment.course_id)
         .where(Enrolment.role == "teacher", *active_course, *_current(Enrolment, now))
     )
-    return session.execute(query).tuples()
+    return session.execute(query)
 
 
-def _members(session: Session, now: dt.datetime) -> Iterable[tuple[str, str]]:
+def _members(session: Session, now: dt.datetime) -> Iterable[Row[str, str]]:
     query = select(TeamMembership.team_id, TeamMembership.person_id).where(*_current(TeamMembership, now))
-    return session.execute(query).tuples()
+    return session.execute(query)
 
 
-def _teams(session: Session, active_course: tuple[ColumnElement[bool], ...]) -> Iterable[tuple[str, str]]:
+def _teams(session: Session, active_course: tuple[ColumnElement[bool], ...]) -> Iterable[Row[str, str]]:
     query = (
         select(Team.id, Project.course_id)
         .join(Project, Project.id == Team.project_id)
         .join(Course, Course.id == Project.course_id)
         .where(Team.dissolved_at.is_(None), *active_course)
     )
-    return session.execute(query).tuples()
+    return session.execute(query)
 
 
 def _current(
@@ -91,7 +91,7 @@ def _current(
     return model.from_at <= now, until.is_(None) | (until > now)
 
 
-def _group(pairs: Iterable[tuple[str, str]], people: set[str]) -> dict[str, frozenset[str]]:
+def _group(pairs: Iterable[Row[str, str]], people: set[str]) -> dict[str, frozenset[str]]:
     grouped: dict[str, set[str]] = {}
     for key, person_id in pairs:
         if person_id in people:
