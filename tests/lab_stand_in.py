@@ -4,6 +4,7 @@ plug-ins for it, and a real Jupyter server with the extension in it."""
 import contextlib
 import datetime as dt
 import hashlib
+import http.cookiejar
 import io
 import json
 import os
@@ -277,22 +278,39 @@ class Lab:
             content = error.read()
             return error.code, json.loads(content) if content.startswith(b"{") else content.decode()
 
+    def sign_in(self) -> str:
+        """A browser's session: the cookies of a sign-in with Lab's token, as a Cookie header."""
+        jar = http.cookiejar.CookieJar()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        opener.open(f"{self.url}lab?token={LAB_TOKEN}", timeout=60).close()
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
 
 @contextlib.contextmanager
-def start_lab(root: Path, service_url: str, kind: str = "personal", language: str = "bg") -> Iterator[Lab]:
+def start_lab(
+    root: Path,
+    service_url: str,
+    kind: str = "personal",
+    language: str = "bg",
+    token: str = TOKEN,
+    account: str = "maria0000000",
+    real_plugins: bool = False,
+) -> Iterator[Lab]:
     """Start Lab as a workspace of `kind` below `root`, on a free port and an awkward base URL."""
     home, jupyter = root / "дом на Мария", root / "jupyter"
     home.mkdir(parents=True)
     (jupyter / "config").mkdir(parents=True)
     (jupyter / "data").mkdir()
-    (jupyter / "config" / "nbgrader_config.py").write_text(NBGRADER_CONFIG)
-    (jupyter / "lab_stand_in_plugins.py").write_text(PLUGINS)
+    (jupyter / "plugins").mkdir()
+    if not real_plugins:
+        (jupyter / "plugins" / "nbgrader_config.py").write_text(NBGRADER_CONFIG)
+        (jupyter / "plugins" / "lab_stand_in_plugins.py").write_text(PLUGINS)
     log = root / "lab.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             _lab_command(),
             cwd=home,
-            env=_lab_environ(root, service_url, kind, language),
+            env=_lab_environ(root, service_url) | describe_workspace(kind, language, token, account),
             stdout=output,
             stderr=output,
         )
@@ -315,23 +333,32 @@ def _lab_command() -> list[str]:
     ]  # fmt: skip
 
 
-def _lab_environ(root: Path, service_url: str, kind: str, language: str) -> dict[str, str]:
+def _lab_environ(root: Path, service_url: str) -> dict[str, str]:
     jupyter = root / "jupyter"
     passed = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
     return passed | {
         "HOME": str(root / "дом на Мария"),
-        "PYTHONPATH": str(jupyter),
+        "PYTHONPATH": str(jupyter / "plugins"),
+        "JUPYTER_CONFIG_PATH": str(jupyter / "plugins"),
         "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
         "JUPYTER_DATA_DIR": str(jupyter / "data"),
         "JUPYTER_RUNTIME_DIR": str(jupyter / "runtime"),
-        "JUPYTERHUB_API_TOKEN": TOKEN,
         "ATELIER_SERVICE_URL": service_url,
         "ATELIER_PAGES_URL": "http://atelier--service.atelier.localhost/services/atelier/",
-        "ATELIER_KIND": kind,
-        "ATELIER_ACCOUNT": "maria0000000",
-        "ATELIER_LANGUAGE": language,
         "ATELIER_ZONE": "Europe/Sofia",
     }
+
+
+def describe_workspace(kind: str, language: str, token: str, account: str) -> dict[str, str]:
+    """The variables that differ between workspaces."""
+    workspace = {
+        "JUPYTERHUB_API_TOKEN": token,
+        "JUPYTERHUB_USER": account,
+        "ATELIER_KIND": kind,
+        "ATELIER_ACCOUNT": account,
+        "ATELIER_LANGUAGE": language,
+    }
+    return workspace | ({"ATELIER_COURSE": COURSE} if kind == "course" else {})
 
 
 def _await_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:

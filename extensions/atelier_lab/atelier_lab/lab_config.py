@@ -11,6 +11,8 @@ from typing import Any
 
 from jupyter_core.paths import jupyter_runtime_dir
 
+LSP = "@jupyterlab/lsp-extension"  # its server part is off; the browser would ask for it at each start
+
 
 def configure(c: Any, environ: Mapping[str, str]) -> None:
     """Set into `c` what the workspace's kind and language call for. Does nothing outside Atelier."""
@@ -27,6 +29,7 @@ def server_extensions(kind: str) -> dict[str, bool]:
     grading = kind == "course"
     return {
         "atelier_lab": True,
+        "atelier_nbgrader": grading,
         "jupyterlab": True,
         "jupyter_server_terminals": True,
         "jupyter_server_fileid": kind == "team",
@@ -43,7 +46,7 @@ def server_extensions(kind: str) -> dict[str, bool]:
 
 def disabled_extensions(kind: str) -> list[str]:
     """Which of Lab's extensions are off: nbgrader's own lists everywhere, all of nbgrader for students."""
-    disabled = ["@jupyter-notebook/lab-extension", "@jupyterlab/extensionmanager-extension"]
+    disabled = ["@jupyter-notebook/lab-extension", "@jupyterlab/extensionmanager-extension", LSP]
     if kind == "course":
         disabled += ["@jupyter/nbgrader:assignment-list", "@jupyter/nbgrader:course-list"]
     else:
