@@ -20,14 +20,17 @@ def show_name(text: str | None) -> str:
     return "".join(" " if unicodedata.category(char) == "Cc" else char for char in visible).strip()
 
 
-def show_instant(instant: dt.datetime, zone: str, language: str) -> str:
-    """Return e.g. ``Mon 23 Nov 2026, 14:30``: an instant on the clock of `zone` (IANA)."""
-    return format_datetime(instant, "EEE d MMM y, HH:mm", tzinfo=ZoneInfo(zone), locale=language)
+def show_instant(instant: dt.datetime, zone: str, now: dt.datetime, language: str) -> str:
+    """Return e.g. ``Mon 23 Nov, 14:30``, on the clock of `zone` (IANA); with the year if it is another."""
+    tz = ZoneInfo(zone)
+    same_year = instant.astimezone(tz).year == now.astimezone(tz).year
+    pattern = "EEE d MMM, HH:mm" if same_year else "EEE d MMM y, HH:mm"
+    return format_datetime(instant, pattern, tzinfo=tz, locale=language)
 
 
 def show_distance(instant: dt.datetime, now: dt.datetime, language: str) -> str:
     """Return e.g. ``in 2 days`` or ``3 hours ago``."""
-    return format_timedelta(instant - now, add_direction=True, threshold=1.5, locale=language)
+    return format_timedelta(instant - now, add_direction=True, locale=language)
 
 
 def show_points(points: Decimal | float | int | None, language: str) -> str:
@@ -45,7 +48,7 @@ def show_size(size: int, language: str) -> str:
 def set_filters(environment: Environment, language: str) -> None:
     """Give the templates of one language their filters."""
     environment.filters["name"] = show_name
-    environment.filters["at"] = lambda instant, zone: show_instant(instant, zone, language)
+    environment.filters["at"] = lambda instant, zone, now: show_instant(instant, zone, now, language)
     environment.filters["distance"] = lambda instant, now: show_distance(instant, now, language)
     environment.filters["points"] = lambda points: show_points(points, language)
     environment.filters["size"] = lambda size: show_size(size, language)

@@ -8,11 +8,14 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from atelier import exchange, marks, projects, roster
-from atelier.pages.links import course_workspace_url, team_workspace_url
+from atelier.pages.links import course_workspace_url, personal_workspace_url, team_workspace_url
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
 from atelier.store.ids import team_account
 from atelier.store.models import Assignment, Course, Feedback, Mark, Submission, SubmissionMember, Team
+
+# What waits for the student comes first; within a state, by deadline.
+_ORDER = {"missed": 0, "open": 0, "no_team": 0, "not_released": 1, "submitted": 2, "returned": 3}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,12 @@ class Work:
     points: Decimal | None = None
     max_points: Decimal | None = None
     feedback_of: str | None = None
+    url: str = ""
+
+    @property
+    def waits_for_student(self) -> bool:
+        """Whether there is something to do and a place to do it."""
+        return bool(self.url) and self.state in ("open", "missed")
 
 
 @dataclass(frozen=True)
@@ -97,9 +106,10 @@ def _make_student_card(
     ]
     of_project = {team.project_id: team for team in teams}
     works = [
-        _make_work(session, visitor.id, assignment, of_project, confirmed.get(assignment.id), now)
+        _make_work(session, site, visitor.id, assignment, of_project, confirmed.get(assignment.id), now)
         for assignment in projects.list_assignments(session, course.id)
     ]
+    works.sort(key=lambda work: _ORDER[work.state])
     return CourseCard(
         course.slug,
         course.title,
@@ -125,6 +135,7 @@ def _make_team_card(
 
 def _make_work(
     session: Session,
+    site: Site,
     person_id: str,
     assignment: Assignment,
     teams: dict[str, Team],
@@ -146,7 +157,12 @@ def _make_work(
         points=mark.points if mark else None,
         max_points=mark.max_points if mark else None,
         feedback_of=feedback_of,
+        url=team_workspace_url(site, team.id, person_id) if team else _own_url(site, assignment, person_id),
     )
+
+
+def _own_url(site: Site, assignment: Assignment, person_id: str) -> str:
+    return personal_workspace_url(site, person_id) if assignment.kind == "individual" else ""
 
 
 def list_submissions_of(

@@ -19,7 +19,7 @@ from atelier.texts import LANGUAGES, known_language, translate
 
 _HERE = Path(__file__).parent
 STATIC_DIR = _HERE / "static"
-HUB_CSS_DIR = Path(DATA_FILES_PATH) / "static" / "css"
+HUB_CSS_DIR = Path(DATA_FILES_PATH) / "static" / "components" / "bootstrap" / "dist" / "css"
 
 
 class Site:
