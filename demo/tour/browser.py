@@ -106,6 +106,16 @@ def find_form(page: httpx.Response, *, action: str = "", text: str = "") -> Form
     raise TourFailure(f"{page.url} has no form to {action!r} with {text!r}; it has {seen}")
 
 
+def find_link(page: httpx.Response, address: str) -> str:
+    """Return the first link of a page whose address contains `address`."""
+    soup = BeautifulSoup(page.text, "html.parser")
+    links = [urljoin(str(page.url), str(link["href"])) for link in soup.find_all("a", href=True)]
+    for link in links:
+        if address in link:
+            return link
+    raise TourFailure(f"{page.url} has no link to {address!r}; it has {links}")
+
+
 def _read_form(form: Tag, page_url: str) -> Form:
     fields: dict[str, str] = {}
     for field in form.find_all(["input", "select", "textarea"]):
@@ -136,3 +146,19 @@ def _read_value(field: Tag) -> str:
     if field.name == "textarea":
         return field.get_text()
     return str(field.get("value") or "")
+
+
+def list_choices(page: httpx.Response, name: str) -> dict[str, str]:
+    """Return label → value of the check boxes, radio buttons or options called `name`."""
+    soup = BeautifulSoup(page.text, "html.parser")
+    chosen: dict[str, str] = {}
+    for box in soup.find_all("input", attrs={"name": name}):
+        label = soup.find("label", attrs={"for": str(box.get("id"))}) or box.find_parent("label")
+        chosen[_read_words(label)] = str(box.get("value"))
+    for option in soup.select(f'select[name="{name}"] option'):
+        chosen[_read_words(option)] = str(option.get("value"))
+    return chosen
+
+
+def _read_words(tag: Any) -> str:
+    return " ".join(tag.get_text(" ").split()) if isinstance(tag, Tag) else ""
