@@ -107,7 +107,7 @@ $(HTMX): node_modules/.package-lock.json
 
 $(STAMPS)/lab: $(STAMPS)/run $(LAB_SOURCES)
 	@echo "Building the JupyterLab extension …"
-	@sh setup/with_node.sh $(LAB) jlpm install --immutable >$(STAMPS)/jlpm.log || { cat $(STAMPS)/jlpm.log; exit 1; }
-	@sh setup/with_node.sh $(LAB) jlpm build:prod >$(STAMPS)/jlpm.log || { cat $(STAMPS)/jlpm.log; exit 1; }
+	@sh setup/with_node.sh $(LAB) jlpm install --immutable >$(STAMPS)/jlpm.log 2>&1 || { cat $(STAMPS)/jlpm.log; exit 1; }
+	@sh setup/with_node.sh $(LAB) jlpm build:prod >$(STAMPS)/jlpm.log 2>&1 || { cat $(STAMPS)/jlpm.log; exit 1; }
 	@$(UV) install $(UV_OPTIONS) --offline --no-deps --no-build-isolation --reinstall --compile-bytecode ./$(LAB)
 	@touch $@
