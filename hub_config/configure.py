@@ -66,7 +66,7 @@ def set_lifetime(c: Any) -> None:
     """
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
-    c.JupyterHub.last_activity_interval = services.ACTIVITY_INTERVAL_S
+    c.JupyterHub.last_activity_interval = workspaces.ACTIVITY_INTERVAL_S
     c.JupyterHub.activity_resolution = 30
 
 

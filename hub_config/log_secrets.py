@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 _SECRET = re.compile(
-    r"(?P<name>\b(?:code|state|token|access_token|id_token|refresh_token|client_secret|code_verifier|_xsrf)"
+    r"(?P<name>(?:\b|(?<=%3F)|(?<=%26))(?:code|state|token|access_token|id_token|refresh_token|client_secret|code_verifier|_xsrf)"
     r"(?:=|%3D|\"?'?:\s*\"?'?))(?P<value>[^&\s\"',;)}]{6,})",
     re.IGNORECASE,
 )

@@ -5,9 +5,9 @@ from typing import Any
 
 from hub_config.city import City
 from hub_config.settings import SERVICE_NAME, HubSettings
+from hub_config.workspaces import ACTIVITY_INTERVAL_S
 
 CULL_EVERY_S = 60
-ACTIVITY_INTERVAL_S = 120
 
 
 def describe_web(settings: HubSettings) -> dict[str, Any]:

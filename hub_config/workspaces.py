@@ -25,6 +25,7 @@ from hub_config.local_processes import list_processes_at_home, stop_processes
 # Together they stay below the 60 s in which a right must have ended, also when the steward is down.
 AUTH_REFRESH_S = 30
 HUB_CACHE_S = 25
+ACTIVITY_INTERVAL_S = 120
 CULL_EVERY_S = 60
 LISTENING_POLL_S = 0.1
 SQUASH_AFTER_S = 8 * 3600
@@ -111,6 +112,7 @@ class AtelierWorkspace(LoggingConfigurable):
     def get_env(self) -> dict[str, str]:
         """Return JupyterHub's variables and ours. `env_keep` is a list of harmless names; see `configure`."""
         environment: dict[str, str] = super().get_env()  # type: ignore[misc]
+        environment["JUPYTERHUB_ACTIVITY_INTERVAL"] = str(ACTIVITY_INTERVAL_S)
         if self.account is not None:
             environment |= describe_environment(self.account, self.service_url, self.pages_url)
         return environment

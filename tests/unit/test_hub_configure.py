@@ -1,0 +1,185 @@
+"""The hub's configuration, read from a bare `Config()` as JupyterHub would read it."""
+
+import copy
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config
+
+from hub_config import rights, workspaces
+from hub_config.city import City, parse_city
+from hub_config.configure import configure
+from hub_config.services import describe_culler
+from hub_config.settings import HubSettings
+from hub_config.sign_in import AtelierAuthenticator
+
+CITY = """
+name: Град
+schools:
+  one:
+    name: Първо
+    domains: [one.example]
+    first_administrator: admin@one.example
+    limits:
+      team: {idle_s: 120, max_age_s: 600}
+  two:
+    name: Второ
+    domains: [two.example]
+    first_administrator: admin@two.example
+    limits:
+      personal: {idle_s: 7200, max_age_s: 90000}
+"""
+SECRETS = {
+    "google_client_secret": "google-secret",
+    "web_hub_token": "web-token",
+    "steward_hub_token": "steward-token",
+    "hub_service_token": "service-token",
+    "proxy_token": "proxy-token",
+}
+
+
+@pytest.fixture(scope="module")
+def city() -> City:
+    return parse_city(CITY)
+
+
+def make_settings(**changes: object) -> HubSettings:
+    values = {
+        "city_file": Path("city.yaml"),
+        "data_dir": Path("/data"),
+        "public_url": "http://atelier.localhost:8000",
+        "google_client_id": "client",
+        **SECRETS,
+        **changes,
+    }
+    return HubSettings(**values)
+
+
+def make_config(city: City, **changes: object) -> Config:
+    config = Config()
+    configure(config, make_settings(**changes), city)
+    return config
+
+
+def test_hub_listens_on_loopback_only_and_gives_every_account_an_origin(city: City) -> None:
+    c = make_config(city)
+    assert c.JupyterHub.hub_bind_url == "http://127.0.0.1:8081"
+    assert c.JupyterHub.subdomain_host == "http://atelier.localhost:8000"
+    assert c.JupyterHub.default_url == "http://atelier--service.atelier.localhost:8000/services/atelier/"
+
+
+def test_proxy_is_external_and_a_hub_restart_keeps_workspaces(city: City) -> None:
+    c = make_config(city)
+    assert c.ConfigurableHTTPProxy.should_start is False
+    assert c.JupyterHub.cleanup_servers is False
+
+
+def test_no_provider_token_is_kept(city: City) -> None:
+    assert make_config(city).AtelierAuthenticator.enable_auth_state is False
+
+
+def test_google_is_the_provider_unless_a_stand_in_is_named(city: City) -> None:
+    authenticator = AtelierAuthenticator(config=make_config(city))
+    assert authenticator.authorize_url == "https://accounts.google.com/o/oauth2/v2/auth"
+    assert authenticator.token_url == "https://www.googleapis.com/oauth2/v4/token"
+    assert authenticator.userdata_url == "https://www.googleapis.com/oauth2/v1/userinfo"
+
+
+def test_stand_in_is_reached_by_settings_only(city: City) -> None:
+    config = make_config(
+        city,
+        oidc_authorize_url="http://accounts.localhost:1/auth",
+        oidc_token_url="http://127.0.0.1:1/token",
+        oidc_userinfo_url="http://127.0.0.1:1",
+    )
+    authenticator = AtelierAuthenticator(config=config)
+    assert authenticator.authorize_url == "http://accounts.localhost:1/auth"
+    assert authenticator.token_url == "http://127.0.0.1:1/token"
+    assert authenticator.userdata_url == "http://127.0.0.1:1/oauth2/v1/userinfo"
+
+
+def test_rights_end_within_a_minute_without_the_steward() -> None:
+    # An answer may be as old as each keeper lets it be, one after the other.
+    assert workspaces.AUTH_REFRESH_S + workspaces.HUB_CACHE_S < 60
+
+
+def test_refresh_is_strict(city: City) -> None:
+    c = make_config(city)
+    assert c.AtelierAuthenticator.auth_refresh_strict is True
+    assert c.AtelierAuthenticator.auth_refresh_age == workspaces.AUTH_REFRESH_S
+
+
+def test_web_has_no_role_and_no_scope(city: City) -> None:
+    c = make_config(city)
+    assert not [role for role in c.JupyterHub.load_roles if "atelier" in role.get("services", [])]
+
+
+def test_each_service_has_only_its_own_token(city: City) -> None:
+    tokens = {s["name"]: s.get("api_token") for s in make_config(city).JupyterHub.services}
+    assert tokens == {"atelier": "web-token", "steward": "steward-token", "culler": None}
+
+
+def test_visitors_tokens_never_get_more_than_access(city: City) -> None:
+    c = make_config(city)
+    assert c.Spawner.oauth_client_allowed_scopes == []
+    assert rights.EXCHANGE_SCOPE in c.Spawner.server_token_scopes
+
+
+def test_people_can_make_no_tokens_and_share_nothing() -> None:
+    names = {scope.partition("!")[0] for scope in rights.USER_SCOPES}
+    assert names.isdisjoint({"self", "tokens", "shares", "groups", "users", "admin:users"})
+
+
+def test_tokens_expire(city: City) -> None:
+    assert 0 < make_config(city).JupyterHub.token_expires_in_max_seconds <= 14 * 24 * 3600
+
+
+def test_workspaces_inherit_no_secret(city: City) -> None:
+    kept = make_config(city).Spawner.env_keep
+    assert not [name for name in kept if "TOKEN" in name or "SECRET" in name or name.startswith("ATELIER")]
+    assert "PATH" not in kept  # the engine sets it: the hub's own may show the operator's folders
+
+
+@pytest.mark.parametrize(
+    ("client_id", "expected"),
+    [
+        ("service-atelier", True),
+        ("jupyterhub-user-team-abcdefghijkl", True),
+        ("jupyterhub-user-course-abcdefghijkl", True),
+        ("jupyterhub-user-abcdefghijkl", False),
+        ("jupyterhub-user-team-abcdefghijkl-x", False),
+        ("jupyterhub-user-team-ABCDEFGHIJKL", False),
+        ("service-other", False),
+        (None, False),
+    ],
+)
+def test_only_the_service_and_shared_workspaces_open_without_confirmation(
+    city: City, client_id: object, expected: bool
+) -> None:
+    clients = copy.deepcopy(make_config(city).JupyterHub.tornado_settings["oauth_no_confirm_list"])
+    assert (client_id in clients) is expected
+
+
+def test_culler_never_stops_before_the_longest_limit_of_the_city(city: City) -> None:
+    assert {"--timeout=7200", "--max-age=90000"} <= set(describe_culler(city)["command"])
+
+
+def test_culler_waits_for_at_least_two_reports_of_activity() -> None:
+    short = parse_city(
+        "name: Г\nschools:\n  a:\n    name: А\n    domains: [a.example]\n"
+        "    first_administrator: b@a.example\n    limits:\n"
+        + "".join(f"      {k}: {{idle_s: 60, max_age_s: 600}}\n" for k in ("personal", "team", "course"))
+    )
+    assert f"--timeout={2 * workspaces.ACTIVITY_INTERVAL_S}" in describe_culler(short)["command"]
+
+
+@pytest.mark.parametrize(("url", "expected"), [("http://a.localhost:1", False), ("https://a.example", True)])
+def test_cookies_are_bound_to_their_host_under_https(city: City, url: str, expected: bool) -> None:
+    assert make_config(city, public_url=url).JupyterHub.cookie_host_prefix_enabled is expected
+
+
+@pytest.mark.parametrize("secret", SECRETS.values())
+def test_no_secret_reaches_a_command_line(city: City, secret: str) -> None:
+    c = make_config(city)
+    assert secret not in str([service.get("command") for service in c.JupyterHub.services])
+    assert secret not in str(c.Spawner) + str(c.LocalWorkspace) + str(c.AtelierWorkspace)

@@ -1,0 +1,106 @@
+"""What a workspace is started with, by kind, and what is left of it when it has stopped."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hub_config.accounts import Account
+from hub_config.city import WorkspaceLimits
+from hub_config.local_processes import list_processes_at_home, stop_processes, stop_workspaces
+from hub_config.workspaces import describe_environment, list_arguments
+
+LIMITS = WorkspaceLimits(memory_mb=512, idle_s=600, max_age_s=3600)
+
+
+def make_account(kind: str, course: str | None = None) -> Account:
+    prefix = "" if kind == "personal" else f"{kind}-"
+    return Account(f"{prefix}k3aaaaaaaaaa", kind, True, "М", "М", "#1", "bg", "Europe/Sofia", "one", course)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["personal", "course"])
+def test_only_teams_edit_live(kind: str) -> None:
+    assert "--YDocExtension.disable_rtc=True" in list_arguments(make_account(kind), LIMITS)
+    assert "--YDocExtension.disable_rtc=True" not in list_arguments(make_account("team"), LIMITS)
+
+
+def test_history_of_typing_lies_outside_the_visible_files_and_is_squashed() -> None:
+    arguments = dict(a.removeprefix("--").split("=", 1) for a in list_arguments(make_account("team"), LIMITS))
+    assert arguments["SQLiteYStore.db_path"].startswith(".")
+    assert int(arguments["SQLiteYStore.squash_after_inactivity_of"]) <= 24 * 3600
+
+
+@pytest.mark.parametrize("kind", ["personal", "team", "course"])
+def test_idle_parts_end_after_the_schools_time(kind: str) -> None:
+    arguments = list_arguments(make_account(kind), LIMITS)
+    assert "--MappingKernelManager.cull_idle_timeout=600" in arguments
+    assert "--ServerApp.shutdown_no_activity_timeout=600" in arguments
+    assert "--TerminalManager.cull_inactive_timeout=600" in arguments
+
+
+def test_environment_is_what_the_architecture_promises() -> None:
+    environment = describe_environment(
+        make_account("course", "geo-8a"), "http://127.0.0.1:1/services/atelier", "p/"
+    )
+    assert environment == {
+        "ATELIER_SERVICE_URL": "http://127.0.0.1:1/services/atelier",
+        "ATELIER_PAGES_URL": "p/",
+        "ATELIER_KIND": "course",
+        "ATELIER_ACCOUNT": "course-k3aaaaaaaaaa",
+        "ATELIER_COURSE": "geo-8a",
+        "ATELIER_LANGUAGE": "bg",
+        "ATELIER_ZONE": "Europe/Sofia",
+    }
+
+
+def test_course_is_named_in_course_workspaces_only() -> None:
+    assert "ATELIER_COURSE" not in describe_environment(make_account("team"), "s", "p")
+
+
+def start_sleeper(home: Path, *, stubborn: bool = False) -> subprocess.Popen[bytes]:
+    code = "import signal,sys,time\n"
+    code += "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if stubborn else ""
+    code += "print('ready', flush=True)\ntime.sleep(300)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={"HOME": str(home)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_stopping_one_account_ends_its_processes_and_nobody_elses(tmp_path: Path, stubborn: bool) -> None:
+    mine = start_sleeper(tmp_path / "k3aaaaaaaaaa", stubborn=stubborn)
+    other = start_sleeper(tmp_path / "k3bbbbbbbbbb")
+    try:
+        stop_processes(list_processes_at_home(tmp_path, "k3aaaaaaaaaa"), timeout_s=0.5)
+        assert not psutil.pid_exists(mine.pid)
+        assert other.poll() is None
+    finally:
+        for process in (mine, other):
+            process.kill()
+            process.wait()
+
+
+def test_stopping_the_city_ends_every_workspace_but_nothing_beside_it(tmp_path: Path) -> None:
+    homes = tmp_path / "homes"
+    inside = [start_sleeper(homes / "k3aaaaaaaaaa"), start_sleeper(homes / "team-k3bbbbbbbbbb")]
+    beside = [
+        start_sleeper(tmp_path),
+        start_sleeper(homes),
+        start_sleeper(tmp_path / "homes2" / "k3cccccccccc"),
+    ]
+    try:
+        assert stop_workspaces(homes) == 2
+        assert not any(psutil.pid_exists(p.pid) for p in inside)
+        assert all(p.poll() is None for p in beside)
+    finally:
+        for process in [*inside, *beside]:
+            process.kill()
+            process.wait()
