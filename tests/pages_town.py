@@ -1,15 +1,18 @@
 """A small town with a real database, real blobs and the real web application, for tests of the pages.
 
-Two schools; in the first a class of 28 in seven teams, two teachers and an administrator. Work is in every state:
-open, submitted, late, missed, staged, marked. Some names and files are hostile.
+Two schools; in the first a class of 28 in seven teams, two teachers and an administrator. Work is in every
+state: open, submitted, late, missed, staged, marked. Some names and files are hostile.
 """
 
+import atexit
 import datetime as dt
+import functools
 import gzip
 import hashlib
 import io
 import shutil
 import tarfile
+import tempfile
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -18,9 +21,9 @@ from typing import Any
 import httpx
 from atelier import marks, projects
 from atelier.pages.visitors import start_session
-from atelier.settings import WebSettings
+from atelier.settings import SERVICE_PREFIX, WebSettings
 from atelier.store.blobs import BlobStore
-from atelier.store.database import SessionFactory, make_session_factory, open_database
+from atelier.store.database import SessionFactory, make_session_factory, open_database, utc_now
 from atelier.store.ids import team_account
 from atelier.store.models import (
     Assignment,
@@ -42,6 +45,7 @@ from atelier.web import create_app
 from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
 
 from hub_config.city import City, parse_city
 
@@ -62,9 +66,10 @@ schools:
     first_administrator: admin@sou2.example
 """
 NAMES = """Александра Ангелова|Борислав Бонев|Валентина Василева|Виктор Вълчев|Габриела Георгиева|Георги Гешев
-Даниел Димитров|Дарина Добрева|Елена Евтимова|Емил Желев|Ива Захариева|Иван Иванов|Калина Йорданова|Кристиян Кирилов
-Лилия Колева|Любомир Лазаров|Мария Маринова|Мартин Михайлов|Надежда Найденова|Никола Николов|Петя Петрова
-Радослав Русев|Симона Стоянова|Теодор Тодоров|Цветелина Узунова|Яна Христова""".replace("\n", "|").split("|")
+Даниел Димитров|Дарина Добрева|Елена Евтимова|Емил Желев|Ива Захариева|Иван Иванов|Калина Йорданова
+Кристиян Кирилов|Лилия Колева|Любомир Лазаров|Мария Маринова|Мартин Михайлов|Надежда Найденова
+Никола Николов|Петя Петрова|Радослав Русев|Симона Стоянова|Теодор Тодоров|Цветелина Узунова
+Яна Христова""".replace("\n", "|").split("|")
 SCRIPT_NAME = ("<script>document.title='hacked'</script>", "Цанев")
 FORGING_NAME = ("Шон\u202eнеЮ", '=HYPERLINK("http://evil.example")')
 HOSTILE_FEEDBACK = b"""<!doctype html><html><head><title>solution</title>
@@ -74,7 +79,7 @@ HOSTILE_FEEDBACK = b"""<!doctype html><html><head><title>solution</title>
 TEMPLATE = """
 name: small-rain
 title: {bg: Къде отива дъждът?, en: Where does the rain go?}
-summary: {bg: Екипите мерят валежите около училището. Предлагат къде да се събира водата., en: Teams measure rain.}
+summary: {bg: Екипите мерят валежите и предлагат къде да се събира водата., en: Teams measure rain.}
 subjects: {bg: география и икономика, en: geography}
 grades: [8, 9]
 lessons: 12
@@ -110,14 +115,21 @@ class Town:
         return self.settings.service_origin
 
     def make_app(self, hub: httpx.AsyncClient | None = None, real_clock: bool = False) -> FastAPI:
-        """Return the web process's application on this town; the clock stands at `now` unless it is real."""
-        clock = {} if real_clock else {"clock": lambda: self.now}
-        return create_app(self.settings, city=self.city, sessions=self.sessions, hub=hub, **clock)  # type: ignore[arg-type]
+        """Return the web process's application; its clock stands at `now` unless it is real."""
+        clock = utc_now if real_clock else lambda: self.now
+        return create_app(self.settings, city=self.city, sessions=self.sessions, hub=hub, clock=clock)
 
     def sign_in(self, who: str, now: dt.datetime | None = None) -> str:
         """Give somebody of `ids` a session without the hub; return the cookie's value."""
         with self.sessions.begin() as session:
             return start_session(session, self.ids[who], now or self.now)
+
+    def open_as(self, who: str, app: FastAPI | None = None) -> "PageClient":
+        """Return a client without redirects, signed in as `who` unless that is 'nobody'."""
+        client = PageClient(self, app or self.make_app(), who)
+        if who != "nobody":
+            client.cookies.set("atelier", self.sign_in(who))
+        return client
 
     def csrf_token(self, who: str) -> str:
         with self.sessions() as session:
@@ -126,6 +138,24 @@ class Town:
 
     def load(self, session: Session, kind: type[Any], who: str) -> Any:
         return session.get_one(kind, self.ids[who])
+
+
+class PageClient(TestClient):
+    """A browser without scripts on the service's own origin."""
+
+    def __init__(self, town: Town, app: FastAPI, who: str) -> None:
+        super().__init__(app, base_url=town.origin, follow_redirects=False)
+        self.town, self.who = town, who
+
+    def see(self, path: str) -> httpx.Response:
+        """Open a page below the service's prefix."""
+        return self.get(SERVICE_PREFIX + path)
+
+    def fill_in(self, path: str, fields: dict[str, Any], **headers: str) -> httpx.Response:
+        """Send a form as our own page does; `headers` replace the Origin or add others."""
+        token = self.town.csrf_token(self.who) if self.who != "nobody" else "x"
+        sent = {"Origin": self.town.origin, **headers}
+        return self.post(SERVICE_PREFIX + path, data={"csrf_token": token, **fields}, headers=sent)
 
 
 def build_town(folder: Path, public_url: str = "http://atelier.localhost:8000") -> Town:
@@ -310,7 +340,7 @@ class _Seed:
         self.town.submissions[f"{assignment.name}:{account}"] = submission.id
 
     def _stage(self, assignment: Assignment) -> None:
-        """Stage results as a course workspace does: one broken, one waiting for a hand, the rest with points."""
+        """Stage results as a course workspace does: one broken, one waiting for a hand, points for the rest."""
         results = []
         items = [(k, v) for k, v in self.town.submissions.items() if k.startswith(assignment.name)]
         for number, (_key, submission_id) in enumerate(items):
@@ -361,8 +391,20 @@ class _Seed:
         return sha256
 
 
+def fresh_town(folder: Path) -> Town:
+    """Return an own town in an empty folder. Building takes a second, so it is built once and copied."""
+    return copy_town(_build_once(), folder / "town")
+
+
+@functools.cache
+def _build_once() -> Town:
+    folder = tempfile.TemporaryDirectory(prefix="atelier-town-")
+    atexit.register(folder.cleanup)
+    return build_town(Path(folder.name))
+
+
 def copy_town(town: Town, folder: Path) -> Town:
-    """Return a town of the same people and work in another folder: tests write, building takes a second."""
+    """Return a town of the same people and work in another folder."""
     shutil.copytree(town.folder, folder, dirs_exist_ok=True)
     database_url = f"sqlite:///{folder / 'atelier.sqlite'}"
     settings = town.settings.model_copy(
