@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 
 from atelier_nbgrader.desk import Desk
@@ -62,12 +63,24 @@ def find_problem(
         text = _("None of the assignment's notebooks is in the submission ({names}).")
         return text.format(names=", ".join(expected))
     notes = desk.list_notebooks(assignment, account)
-    problems = [_find_notebook_problem(name, notes.get(name, {}), graded) for name in present]
+    problems = [
+        _find_damage(submitted / f"{name}.ipynb") or _find_notebook_problem(name, notes.get(name, {}), graded)
+        for name in present
+    ]
     problems += [
         _("{name} is missing from the submission.").format(name=n) for n in expected if n not in present
     ]
     said = " ".join(problem for problem in problems if problem)
     return said[:500] or None
+
+
+def _find_damage(file: Path) -> str | None:
+    """Why a notebook's file cannot even be read; nbgrader stops before any step of ours can say so."""
+    try:
+        nbformat.reads(file.read_text(encoding="utf-8"), as_version=4)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, nbformat.ValidationError):
+        return _("{name}: the notebook's file is damaged.").format(name=file.stem)
+    return None
 
 
 def _find_notebook_problem(name: str, note: dict[str, str], graded: Path) -> str | None:

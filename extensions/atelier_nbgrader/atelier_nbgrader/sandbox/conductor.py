@@ -79,7 +79,9 @@ class Kernel:
         made = self._context.socket(kind)
         made.linger = 0
         made.maxmsgsize = self._limits["message_mb"] * 1024 * 1024
-        made.rcvhwm = 16
+        # A publisher drops what does not fit, an error or the end of a cell included: keep room; what a flood
+        # can take is bounded by this process's own limit.
+        made.rcvhwm = 2000
         if kind == zmq.SUB:
             made.subscribe(b"")
         # The sockets lie in the sandbox's own memory file system; its first process leads there.

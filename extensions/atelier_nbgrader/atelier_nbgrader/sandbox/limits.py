@@ -21,4 +21,4 @@ class Limits:
     processes: int = 32
     cell_output_kb: int = 512
     run_output_mb: int = 8
-    message_mb: int = 16
+    message_mb: int = 64

@@ -115,7 +115,9 @@ def _conduct(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
         result = json.loads(done.stdout)
     except (ValueError, RecursionError):
         detail = done.stderr.decode(errors="replace").strip().rsplit("\n", 1)[-1][:300]
-        return {"end": {"kind": "start", "cell": None, "detail": detail}, "cells": []}
+        # Its own limit is reached only by a flood of messages.
+        flooded = done.returncode < 0 or "MemoryError" in detail
+        return {"end": {"kind": "output" if flooded else "start", "cell": None, "detail": detail}, "cells": []}
     assert isinstance(result, dict)
     return result
 
@@ -130,7 +132,8 @@ def _take_answers(result: dict[str, Any], expected: int, limits: Limits) -> list
 
 
 def _take_answer(cell: dict[str, Any]) -> Answer:
-    outputs = [_check_output(output, cell["execution_count"]) for output in cell["outputs"]]
+    found = [_check_output(output, cell["execution_count"]) for output in cell["outputs"]]
+    outputs = [nbformat.from_dict(output) for output in found]
     checked = new_notebook(cells=[new_code_cell("", outputs=outputs)])
     try:
         nbformat.validate(checked)
@@ -138,7 +141,7 @@ def _take_answer(cell: dict[str, Any]) -> Answer:
         raise GradingProblem(
             _("The output of a cell is damaged, so the notebook cannot be graded.")
         ) from error
-    return Answer(cell["status"], cell["execution_count"], checked.cells[0].outputs)
+    return Answer(cell["status"], cell["execution_count"], outputs)
 
 
 def _check_output(output: dict[str, Any], execution_count: int | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Its name sorts before nbgrader's, so its routes are asked first: the guarded for
 import os
 from typing import Any
 
-from atelier_nbgrader.config import add_own_programs
+from atelier_nbgrader.config import add_own_programs, quiet_known_warnings
 from atelier_nbgrader.server.course_start import ensure_course
 from atelier_nbgrader.server.formgrader_guard import list_guarded_routes
 
@@ -16,6 +16,7 @@ def load_extension(server: Any) -> None:
     if os.environ.get("ATELIER_KIND") != "course":
         return
     add_own_programs(os.environ)
+    quiet_known_warnings()
     base_url = server.web_app.settings["base_url"]
     server.web_app.add_handlers(".*$", list_guarded_routes(base_url))
     try:
