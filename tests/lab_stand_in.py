@@ -9,7 +9,6 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -57,7 +56,7 @@ def pack(files: dict[str, bytes]) -> bytes:
 
 @dataclass
 class StandInService:
-    """The exchange's API for one account, from memory. `refusal` is the answer to the next submissions."""
+    """The exchange's API for one account, from memory. `refusal` answers submissions; `down`: nothing."""
 
     kind: str = "personal"
     display_name: str = "Мария Петрова"
@@ -65,6 +64,7 @@ class StandInService:
     archives: dict[str, bytes] = field(default_factory=dict)
     feedback: dict[str, bytes] = field(default_factory=dict)
     refusal: tuple[int, str, str] | None = None
+    down: bool = False
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -168,6 +168,9 @@ def _make_handler(service: StandInService) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = self.path.removeprefix("/services/atelier/api/v1/")
             service.requests.append((self.command, path, self.headers.get("Accept-Language")))
+            if service.down:
+                self.close_connection = True
+                return
             if self.headers.get("Authorization") != f"token {TOKEN}":
                 status, answer = 401, {"error": "no_identity", "message": "no"}
             else:
@@ -278,6 +281,16 @@ class Lab:
             content = error.read()
             return error.code, json.loads(content) if content.startswith(b"{") else content.decode()
 
+    def read_page(self) -> dict[str, Any]:
+        """What Lab's page tells the browser."""
+        request = urllib.request.Request(f"{self.url}lab", headers={"Authorization": f"token {LAB_TOKEN}"})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+            text = response.read().decode()
+        found = re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', text, re.DOTALL)
+        assert found
+        page: dict[str, Any] = json.loads(found[1])
+        return page
+
     def sign_in(self) -> str:
         """A browser's session: the cookies of a sign-in with Lab's token, as a Cookie header."""
         jar = http.cookiejar.CookieJar()
@@ -295,6 +308,7 @@ def start_lab(
     token: str = TOKEN,
     account: str = "maria0000000",
     real_plugins: bool = False,
+    arguments: tuple[str, ...] = (),
 ) -> Iterator[Lab]:
     """Start Lab as a workspace of `kind` below `root`, on a free port and an awkward base URL."""
     home, jupyter = root / "дом на Мария", root / "jupyter"
@@ -308,7 +322,7 @@ def start_lab(
     log = root / "lab.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _lab_command(),
+            [*_lab_command(), *arguments],
             cwd=home,
             env=_lab_environ(root, service_url) | describe_workspace(kind, language, token, account),
             stdout=output,
@@ -372,8 +386,3 @@ def _await_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> st
                     return url
         time.sleep(0.1)
     raise AssertionError(f"Lab did not start:\n{log.read_text(errors='replace')[-4000:]}")
-
-
-def find_chromium() -> str | None:
-    """Where Chromium is, or None."""
-    return shutil.which("chromium")

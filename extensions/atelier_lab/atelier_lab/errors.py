@@ -1,6 +1,7 @@
 """Every error of the server part as one sentence: what is the matter and what to do."""
 
 import tarfile
+import zlib
 from typing import Any, ClassVar
 
 from tornado import web
@@ -54,7 +55,7 @@ def _classify(error: BaseException | None, status: int) -> tuple[int, str, str, 
             return 409, "refused", str(error) or NOT_DONE, False
         case NotSaved():
             return 409, "not_saved", NOT_SAVED, True
-        case UnsafeArchive() | tarfile.TarError():
+        case UnsafeArchive() | tarfile.TarError() | zlib.error() | EOFError() | FileExistsError():
             return 422, "broken_archive", BROKEN, False
         case OSError() if error.errno in (28, 122):  # ENOSPC, EDQUOT
             return 507, "no_space", NO_SPACE, False
