@@ -42,21 +42,25 @@ class Workspace:
     def start(self) -> None:
         """Click on the link of My work and wait as the hub's page does. Raises TourFailure."""
         deadline = time.monotonic() + START_WITHIN_S
-        place = self._try_to_open("spawn", deadline)
+        place = self._ask_to_start(deadline)
         while not place.startswith(self.url):
             if time.monotonic() > deadline:
                 raise TourFailure(f"the workspace {self.account} is not there: the browser is at {place}")
             time.sleep(0.2)
-            place = self._try_to_open("spawn-pending", deadline)
+            place = self._open("spawn-pending")
 
-    def _try_to_open(self, page: str, deadline: float) -> str:
-        """Open a page of the hub; while the steward has not granted access yet, there is none."""
-        try:
-            return str(self.person.open(f"{self.person.house.public_url}/hub/{page}/{self.account}").url)
-        except TourFailure:
-            if time.monotonic() > deadline:
-                raise
-            return ""
+    def _ask_to_start(self, deadline: float) -> str:
+        """Open the hub's spawn page; until the steward has granted access there is none."""
+        while True:
+            try:
+                return self._open("spawn")
+            except TourFailure:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _open(self, page: str) -> str:
+        return str(self.person.open(f"{self.person.house.public_url}/hub/{page}/{self.account}").url)
 
     def stop(self) -> None:
         """Stop the server through the hub, as its owner may, and wait until it has ended."""
