@@ -2,6 +2,9 @@
 
 import asyncio
 import datetime as dt
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +19,7 @@ from atelier.store.models import Course, Enrolment, Person, Project, Team, TeamM
 from sqlalchemy import select
 
 from hub_config.city import City, parse_city
-from tests.steward_hub import TOKEN, SmallHub, run_hub
+from tests.steward_hub import TOKEN, SmallHub, run_hub, wait_for
 
 pytestmark = pytest.mark.hub
 
@@ -208,3 +211,37 @@ async def test_an_emptied_hub_is_whole_again_when_it_answers(house: House, caplo
     await loop.tick()
     assert "hub-back" in caplog.text
     assert house.hub.people_of(house.team) == {house.teacher, *house.members}
+
+
+async def test_a_wrong_token_is_one_message_and_no_end(house: House, caplog):
+    stranger = HubClient(house.hub.api, "not-the-token")
+    house.steward.hub = stranger
+    loop = Loop(house.steward, 1.0, 45.0, asyncio.get_running_loop().time)
+    for _ in range(3):
+        loop.sweep_due_s = 0.0
+        await loop.tick()
+    assert caplog.text.count("hub-refuses") == 1
+    await stranger.close()
+
+
+def test_the_process_repairs_the_hub_and_ends_when_asked(house: House, tmp_path: Path):
+    city_file = tmp_path / "city.yaml"
+    city_file.write_text(CITY, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "ATELIER_CITY_FILE": str(city_file),
+        "ATELIER_DATABASE_URL": f"sqlite:///{tmp_path}/atelier.db",
+        "ATELIER_HUB_API_URL": house.hub.api,
+        "ATELIER_STEWARD_HUB_TOKEN": TOKEN,
+    }
+    log = tmp_path / "steward.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "atelier", "steward"]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        everybody = {house.teacher, *house.members}
+        wait_for(lambda: house.hub.people_of(house.team) == everybody, 30, lambda: log.read_text())
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0, log.read_text()
+    assert TOKEN not in log.read_text()

@@ -1,6 +1,6 @@
 """Who may sign in, as whom: one decision, made from what the provider proved and what the roster says.
 
-The order of the questions is the decision table; the reasons stand in docs/decisions/0004-identities.md.
+The order of the questions is the decision table; the reasons stand in docs/decisions/identity.md.
 """
 
 import datetime as dt

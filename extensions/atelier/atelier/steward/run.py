@@ -24,6 +24,7 @@ from hub_config.city import CityError, load_city
 
 log = logging.getLogger("atelier.steward")
 
+RETRY_S = 10.0
 HEARTBEAT_S = 2.0  # a hub takes longer than that to start, so no restart goes unnoticed
 
 
@@ -39,6 +40,7 @@ class Loop:
     sweep_due_s: float = 0.0
     heartbeat_due_s: float = 0.0
     hub_is_up: bool = True
+    trouble: str | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Tick until `stopping` is set."""
@@ -53,17 +55,23 @@ class Loop:
         """Do what is due. Never raises for a silent hub or a locked database: the next tick tries again."""
         try:
             await self._do_what_is_due()
-        except (HubUnreachable, HubRefused) as error:
-            self._note_hub(False, str(error))
+            if self.trouble != "hub-refuses":  # only a whole round shows that the hub accepts us again
+                self._end_trouble()
+        except HubUnreachable as error:
+            self._note_trouble(f"hub-silent: {error}")
+            self.hub_is_up = False
+        except HubRefused as error:
+            self._note_trouble(f"hub-refuses: {error}")
+            self.sweep_due_s = self.monotonic() + RETRY_S
         except SQLAlchemyError as error:
-            log.error("database-error: %s", type(error).__name__, exc_info=True)
+            self._note_trouble(f"database-error: {type(error).__name__}: {str(error).splitlines()[0]}")
 
     async def _do_what_is_due(self) -> None:
         now_s = self.monotonic()
         if now_s >= self.heartbeat_due_s or not self.hub_is_up:
             await self.steward.hub.check_up()
             self.heartbeat_due_s = now_s + HEARTBEAT_S
-            self._note_hub(True)
+            self._note_hub_is_up()
         change = self._last_change()
         if now_s >= self.sweep_due_s:
             await self._round(self.steward.sweep, change)
@@ -74,20 +82,30 @@ class Loop:
 
     async def _round(self, work: Callable[[], Awaitable[object]], change: int) -> None:
         await work()
+        self._end_trouble()
         self.seen_change = change  # read before the round: what came during it gets a round of its own
 
     def _last_change(self) -> int:
         with self.steward.sessions() as session:
             return session.scalar(select(func.max(RosterChange.id))) or 0
 
-    def _note_hub(self, up: bool, why: str = "") -> None:
-        if up and not self.hub_is_up:
+    def _note_hub_is_up(self) -> None:
+        if not self.hub_is_up:
             log.info("hub-back: the hub answers again")
-        if not up:
-            self.sweep_due_s = 0.0
-            if self.hub_is_up:
-                log.error("hub-silent: %s", why)
-        self.hub_is_up = up
+            self.sweep_due_s = 0.0  # it may have come back with another database
+        self.hub_is_up = True
+
+    def _note_trouble(self, trouble: str) -> None:
+        """Log a trouble when it begins or changes, not once a second."""
+        kind = trouble.partition(":")[0]
+        if kind != self.trouble:
+            log.error(trouble)
+        self.trouble = kind
+
+    def _end_trouble(self) -> None:
+        if self.trouble:
+            log.info("recovered: %s is over", self.trouble)
+        self.trouble = None
 
 
 def run_steward(settings: StewardSettings | None = None) -> None:

@@ -1,6 +1,6 @@
 """What roster and projects call for: which accounts exist and who may open whose workspace.
 
-Who is shared into what (docs/decisions/0005-steward.md):
+Who is shared into what (docs/decisions/what-the-steward-shares.md):
 
 * a team's workspace: its current members and the current teachers of its course;
 * a course's workspace: its current teachers;
