@@ -1,6 +1,8 @@
 """Sign-in end to end: a real provider, the real hub, the real roster. What people see, and what logs keep."""
 
 import re
+import sqlite3
+from contextlib import closing
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -293,6 +295,18 @@ def test_no_log_keeps_a_code_a_state_or_a_secret(stack: Stack, walked: set[str])
     assert "hub.log" in logs
     leaks = [(name, secret[:6]) for name, text in logs.items() for secret in secrets if secret in text]
     assert leaks == []
+
+
+def test_hub_stores_nothing_that_the_provider_gave(stack: Stack, walked: set[str]) -> None:
+    database = stack.house.hub_dir / "jupyterhub.sqlite"
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        count, states = connection.execute(
+            "SELECT count(*), count(encrypted_auth_state) FROM users WHERE last_activity IS NOT NULL"
+        ).fetchone()
+        names = [name for (name,) in connection.execute("SELECT name FROM users")]
+    assert count > 0
+    assert states == 0
+    assert [name for name in names if not re.fullmatch(r"((team|course)-)?[a-z][a-z0-9]{11}", name)] == []
 
 
 def test_no_sign_in_of_this_module_was_a_server_error(stack: Stack, walked: set[str]) -> None:
