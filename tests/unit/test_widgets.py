@@ -1,5 +1,7 @@
 """Claims about the widgets students work with in notebooks."""
 
+from pathlib import Path
+
 import ipywidgets
 import pandas as pd
 import pytest
@@ -56,6 +58,32 @@ def test_a_kept_prediction_can_no_longer_be_moved() -> None:
         prediction.compare(7.25)
         == "Прогнозирахте 4,5\u00a0ppm, измерено е 7,25\u00a0ppm. Разликата е 2,75\u00a0ppm."
     )
+
+
+def test_a_kept_prediction_is_there_in_the_next_lesson(tmp_path: Path) -> None:
+    file = tmp_path / "prognoza.json"
+    first = Prediction("Колко?", 0, 10, keep_in=file)
+    first.slider.value = 3.5
+    first.button.click()
+    again = Prediction("Колко?", 0, 10, keep_in=file)
+    assert (again.value, again.slider.value, again.button.disabled) == (3.5, 3.5, True)
+    assert Prediction("Друго?", 0, 10, keep_in=file).value is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "7", '{"question": "?", "value": 99}', '{"value": "NaN"}', "{"]
+)
+def test_a_file_that_holds_no_prediction_is_ignored(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "prognoza.json"
+    file.write_text(content, encoding="utf-8")
+    assert Prediction("?", 0, 10, keep_in=file).value is None
+
+
+def test_a_prediction_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    prediction = Prediction("?", 0, 10, keep_in=tmp_path / "missing" / "p.json", language="en")
+    prediction.button.click()
+    assert prediction.value == 0
+    assert "could not be written" in prediction.words.value
 
 
 def test_a_prediction_needs_room() -> None:
