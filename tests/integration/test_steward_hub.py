@@ -245,3 +245,20 @@ def test_the_process_repairs_the_hub_and_ends_when_asked(house: House, tmp_path:
         process.terminate()
         assert process.wait(15) == 0, log.read_text()
     assert TOKEN not in log.read_text()
+
+
+async def test_a_right_that_ends_at_a_set_instant_ends_without_a_change_on_the_roster(house: House):
+    now = [NOW]
+    house.steward.clock = lambda: now[0]
+    at_s = [1000.0]
+    loop = Loop(house.steward, 1.0, 45.0, lambda: at_s[0])
+    with house.steward.sessions.begin() as session:
+        query = select(TeamMembership).where(TeamMembership.person_id == house.members[0])
+        session.scalars(query).one().until_at = NOW + dt.timedelta(hours=1)
+    await loop.tick()
+    assert house.members[0] in house.hub.people_of(house.team)
+    now[0] += dt.timedelta(hours=1)
+    at_s[0] += 45.0
+    loop.sweep_due_s = at_s[0] + 1000.0  # a large city's full round is not due yet
+    await loop.tick()
+    assert house.members[0] not in house.hub.people_of(house.team)

@@ -31,6 +31,11 @@ def test_a_share_that_nobody_wants_is_revoked():
     assert compare(_wanted(ANN, BEN, TEAM, team={ANN}), state) == Plan(revoke=(Share(TEAM, BEN),))
 
 
+def test_an_owner_whose_shares_are_not_known_is_left_alone():
+    state = HubState({ANN: False, TEAM: True}, unread=frozenset({TEAM}))
+    assert not compare(_wanted(ANN, TEAM, team={ANN}), state)
+
+
 def test_a_group_share_is_never_wanted():
     state = _state({ANN: False, TEAM: False}, Share(TEAM, ANN), Share(TEAM, ANN, group=True))
     assert compare(_wanted(ANN, TEAM, team={ANN}), state).revoke == (Share(TEAM, ANN, group=True),)

@@ -18,10 +18,14 @@ class Share:
 
 @dataclass(frozen=True)
 class HubState:
-    """What the hub has: accounts (name → whether its server is up) and shares (→ their scopes)."""
+    """What the hub has: accounts (name → whether its server is up) and shares (→ their scopes).
+
+    `unread` are owners whose shares are not known: nothing is granted or revoked there.
+    """
 
     accounts: Mapping[str, bool] = field(default_factory=dict)
     shares: Mapping[Share, frozenset[str]] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def compare(wanted: Wanted, state: HubState, closed: Collection[str] = ()) -> Pl
     `closed` are accounts that were closed already: they are closed again only when their server is up. An
     account without the shape of ours is never touched, nor is a share that it owns.
     """
-    granted = {Share(owner, person) for owner, people in wanted.shares.items() for person in people}
+    known = wanted.shares.keys() - state.unread
+    granted = {Share(owner, person) for owner in known for person in wanted.shares[owner]}
     ours = {name for name in state.accounts if is_ours(name)}
     whole = {share for share, scopes in state.shares.items() if scopes == scopes_of(share.owner)}
     held = {share for share in state.shares if is_ours(share.owner)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from atelier.steward.compare import HubState, Share, is_ours
+from atelier.steward.compare import Share
 
 PAGE_SIZE = 200  # the hub's own maximum
 PAGINATED = "application/jupyterhub-pagination+json"
@@ -143,12 +143,3 @@ def _reason(answer: httpx.Response) -> str:
         return str(answer.json().get("message", ""))[:200]
     except (ValueError, AttributeError):
         return ""
-
-
-async def read_state(hub: HubClient, accounts: dict[str, bool], owners: Sequence[str]) -> HubState:
-    """Return the accounts given and the shares of `owners` that exist."""
-    shares: dict[Share, frozenset[str]] = {}
-    for owner in owners:
-        if owner in accounts and is_ours(owner):
-            shares |= await hub.read_shares(owner)
-    return HubState(accounts, shares)

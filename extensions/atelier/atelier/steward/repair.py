@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from atelier.steward.compare import Plan, Share, compare
-from atelier.steward.hub import HubClient, HubRefused, read_state
+from atelier.steward.compare import HubState, Plan, Share, compare, is_ours
+from atelier.steward.hub import HubClient, HubRefused
 from atelier.steward.stops import list_open_stops, mark_stopped, request_stop
 from atelier.steward.wanted import Wanted, find_wanted
 from atelier.store.database import SessionFactory
@@ -42,9 +42,8 @@ class Steward:
         """Compare everything and repair it. Returns what was found to do. Raises HubUnreachable."""
         wanted = self._load_wanted()
         accounts = await self.hub.read_accounts()
-        owners = sorted(name for name in accounts if "-" in name)
-        state = await read_state(self.hub, accounts, owners)
-        plan = compare(wanted, state, self.closed)
+        owners = sorted(name for name in accounts if "-" in name and is_ours(name))
+        plan = compare(wanted, await self._read_state(accounts, owners), self.closed)
         self._note_foreign(plan)
         return await self._carry_out(wanted, plan)
 
@@ -57,18 +56,38 @@ class Steward:
         accounts: dict[str, bool] = {}
         for name in changed:
             accounts |= await self.hub.read_account(name)
-        state = await read_state(self.hub, accounts, sorted(changed))
+        state = await self._read_state(accounts, sorted(accounts))
         part = Wanted(
             frozenset(wanted.accounts & changed),
             {name: people for name, people in wanted.shares.items() if name in changed},
         )
         return await self._carry_out(wanted, compare(part, state, self.closed))
 
+    def forget(self) -> None:
+        """Forget what saved work: the hub may have come back with another database."""
+        self.closed.clear()
+        self.last_wanted = Wanted()
+
     async def finish_stops(self) -> None:
         """Stop what must stop and is not down yet; what is still stopping is asked again next time."""
         with self.sessions() as session:
             accounts = list_open_stops(session)
         await self._for_each(accounts, "stop", self._stop)
+
+    async def _read_state(self, accounts: dict[str, bool], owners: Iterable[str]) -> HubState:
+        """Return the accounts given and the shares that `owners` have granted.
+
+        An owner whose shares the hub does not tell is left out of this round, shares and all.
+        """
+        shares: dict[Share, frozenset[str]] = {}
+        unread: set[str] = set()
+        for owner in owners:
+            try:
+                shares |= await self.hub.read_shares(owner)
+            except HubRefused as refusal:
+                log.error("order-failed: read shares of %s: %s", owner, refusal)
+                unread.add(owner)
+        return HubState(accounts, shares, frozenset(unread))
 
     def _load_wanted(self) -> Wanted:
         with self.sessions() as session:
