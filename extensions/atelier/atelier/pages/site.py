@@ -31,10 +31,17 @@ class Site:
         self.city = services.city
         self.sessions = services.sessions
         # form-action names the hub because signing out is a form of ours that ends on the hub's page.
-        self._policy = (
+        policy = (
             "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
             f"frame-ancestors 'none'; form-action 'self' {self.hub_url}"
         )
+        # The page for failures is sent from outside the application's middleware: all headers are set here.
+        self._headers = {
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+            "Cache-Control": "no-store",
+        }
         self._environments = {language: _make_environment(language) for language in LANGUAGES}
 
     def now(self) -> dt.datetime:
@@ -67,7 +74,7 @@ class Site:
             done=request.query_params.get("done", ""),
             **context,
         )
-        return HTMLResponse(body, status_code=status, headers={"Content-Security-Policy": self._policy})
+        return HTMLResponse(body, status_code=status, headers=self._headers)
 
     def go(self, path: str = "") -> Response:
         """Answer a form: see `path` (below the service's prefix) next."""
@@ -100,6 +107,9 @@ def _make_environment(language: str) -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_translations(translate(language).translations, newstyle=True)  # type: ignore[attr-defined]
+    # Jinja's own _() takes its argument for safe HTML. A text that is chosen at run time goes through |said.
+    del environment.globals["_"]
+    environment.filters["said"] = translate(language)
     environment.globals["static"] = _static_url
     environment.globals["has_htmx"] = (STATIC_DIR / "vendor" / "htmx.min.js").is_file()
     formats.set_filters(environment, language)
