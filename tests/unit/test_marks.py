@@ -412,6 +412,28 @@ def test_marks_of_one_course_are_not_listed_in_another(school: SmallSchool, alon
     assert marks.list_course_marks(school.session, "other0000000") == []
 
 
+def test_a_list_can_be_looked_at_with_adjustments_before_anything_is_written(
+    school: SmallSchool, alone: Assignment
+) -> None:
+    ada = school.students[0]
+    stage(school, school.submit(alone.id, ada.id, [ada], NOW), "7")
+    preview = show(school, alone)
+    adjusted = marks.adjust_preview(preview, {ada.id: Decimal("1.5")})
+    assert (adjusted.rows[0].total, adjusted.rows[0].mark) == (Decimal("8.5"), "5.40")
+    assert (adjusted.digest, preview.rows[0].adjustment) == (preview.digest, 0)
+    assert count(school, Mark) == 0
+
+
+def test_of_two_teachers_who_saw_one_list_the_second_is_told(school: SmallSchool, alone: Assignment) -> None:
+    ada = school.students[0]
+    stage(school, school.submit(alone.id, ada.id, [ada], NOW), "7")
+    seen_by_both = show(school, alone).digest
+    confirm(school, alone, seen_by_both, **{ada.id: "1"})
+    with pytest.raises(StaleConfirmation):
+        confirm(school, alone, seen_by_both, **{ada.id: "2"})
+    assert marks_of(school, ada.id) == [("5.20", Decimal(8))]
+
+
 @given(st.decimals(0, 10, places=3), st.decimals(-10, 10, places=3))
 def test_a_mark_is_made_of_points_within_the_maximum_or_not_at_all(
     points: Decimal, adjustment: Decimal

@@ -1,5 +1,6 @@
 """Marks: results are staged by a course workspace, shown as a list, confirmed by a teacher, exported."""
 
+from atelier.marks.adjusting import adjust_preview
 from atelier.marks.confirm import Confirmation, confirm_marks
 from atelier.marks.errors import MarkError, StaleConfirmation
 from atelier.marks.export import export_marks_csv
@@ -14,6 +15,7 @@ __all__ = [
     "Result",
     "Row",
     "StaleConfirmation",
+    "adjust_preview",
     "confirm_marks",
     "export_marks_csv",
     "find_newest_result",

@@ -1,18 +1,18 @@
 """Staged results become marks: in a teacher's own session, for exactly the list she saw."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from atelier import roster
+from atelier.marks.adjusting import adjust_preview
 from atelier.marks.errors import MarkError, StaleConfirmation
-from atelier.marks.preview import Preview, Row, adjust, preview_marks
-from atelier.marks.staging import POINT_STEP
+from atelier.marks.preview import Preview, Row, preview_marks
 from atelier.store.models import Assignment, Feedback, Mark
 from atelier.texts import N_
 from hub_config.city import City
@@ -55,7 +55,7 @@ def confirm_marks(
         raise MarkError("not_a_teacher", N_("Only a teacher of this course confirms its marks."))
     if preview.digest != digest:
         raise StaleConfirmation("stale", _STALE)
-    rows = _adjust_rows(preview, adjustments)
+    rows = adjust_preview(preview, adjustments).rows
     marks = [_make_mark(preview, row, teacher_id, now) for row in rows if row.state in ("new", "changed")]
     _write(session, marks)
     return Confirmation(
@@ -64,47 +64,6 @@ def confirm_marks(
         left_out=tuple(row for row in rows if not row.confirmable),
         feedback_ids=_confirm_feedback(session, rows, now),
     )
-
-
-def _adjust_rows(preview: Preview, adjustments: Mapping[str, Decimal]) -> list[Row]:
-    unknown = adjustments.keys() - {row.person_id for row in preview.rows}
-    if unknown:
-        raise MarkError("bad_adjustment", N_("Points were added for somebody who is not in the list."))
-    return [
-        adjust(row, _check_adjustment(row, adjustments[row.person_id]), preview.scale)
-        if row.person_id in adjustments and _takes_adjustment(row, adjustments[row.person_id])
-        else row
-        for row in preview.rows
-    ]
-
-
-def _takes_adjustment(row: Row, adjustment: Decimal) -> bool:
-    """Whether there are points to adjust; an empty field (0) for somebody without a result is no mistake."""
-    if not row.confirmable and adjustment != 0:
-        raise MarkError(
-            "bad_adjustment",
-            N_("%(person)s has no result to which points could be added. Leave the field empty."),
-            person=row.name,
-        )
-    return row.confirmable
-
-
-def _check_adjustment(row: Row, adjustment: Decimal) -> Decimal:
-    assert row.points is not None
-    assert row.max_points is not None
-    try:
-        rounded = adjustment.quantize(POINT_STEP)
-        fits = rounded == adjustment and 0 <= row.points + rounded <= row.max_points
-    except InvalidOperation:  # NaN, infinite or absurdly long
-        fits = False
-    if not fits:
-        raise MarkError(
-            "bad_adjustment",
-            N_("%(person)s would get less than 0 or more than %(max_points)s points. Change the adjustment."),
-            person=row.name,
-            max_points=f"{row.max_points.normalize():f}",
-        )
-    return rounded
 
 
 def _make_mark(preview: Preview, row: Row, teacher_id: str, now: dt.datetime) -> Mark:
@@ -132,7 +91,7 @@ def _write(session: Session, marks: list[Mark]) -> None:
         raise StaleConfirmation("stale", _STALE) from error
 
 
-def _confirm_feedback(session: Session, rows: list[Row], now: dt.datetime) -> tuple[str, ...]:
+def _confirm_feedback(session: Session, rows: Sequence[Row], now: dt.datetime) -> tuple[str, ...]:
     """Open the feedback that belongs to the confirmed results; return the ids opened now."""
     opened: list[str] = []
     for feedback_id in dict.fromkeys(row.feedback_id for row in rows if row.confirmable):
