@@ -1,6 +1,7 @@
 """What holds for every answer, whoever wrote the handler."""
 
-from urllib.parse import urlsplit
+import logging
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -8,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atelier.settings import SERVICE_PREFIX
 
+_log = logging.getLogger("atelier.web")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_FOR_BROWSERS = (f"{SERVICE_PREFIX}internal/", f"{SERVICE_PREFIX}api/")
 
@@ -42,6 +44,19 @@ class OwnHostOnly:
             return True
         hosts = Headers(scope=scope).getlist("host")
         return len(hosts) == 1 and _normal_host(f"{self.scheme}://{hosts[0]}") == self.host
+
+
+class NoFailureEscapes:
+    """Keeps a failure inside a mounted application, which has answered it: pages would answer again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except Exception:  # noqa: BLE001 (the last place that can log it)
+            _log.exception("failure at %s %s", scope.get("method"), quote(scope["path"])[:300])
 
 
 class SafeHeaders:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from atelier.settings import WebSettings, secrets_dir
 from atelier.web.application import create_app
+from hub_config.city import CityError
 
 
 def serve(settings: WebSettings | None = None) -> None:
@@ -17,8 +18,11 @@ def serve(settings: WebSettings | None = None) -> None:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = settings or WebSettings(_secrets_dir=secrets_dir())
-    server = uvicorn.Server(make_server_config(settings))
-    server.run()
+    try:
+        config = make_server_config(settings)
+    except CityError as error:
+        sys.exit(str(error))
+    uvicorn.Server(config).run()
 
 
 def make_server_config(settings: WebSettings, app: FastAPI | None = None) -> uvicorn.Config:
@@ -27,6 +31,8 @@ def make_server_config(settings: WebSettings, app: FastAPI | None = None) -> uvi
     `proxy_headers` is off: nothing here believes `X-Forwarded-*`. Addresses for people come from
     `public_url`; `X-Forwarded-For` is only the sign that a request came through the proxy (see `internal`).
     """
+    # `access_log=False` only takes its handlers away; whoever adds one would log OAuth codes with the query.
+    logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
         app or create_app(settings),
         host=settings.web_host,
