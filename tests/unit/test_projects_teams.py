@@ -1,5 +1,6 @@
 """Claims about teams: one per person and project, ended but never deleted."""
 
+import contextlib
 import datetime as dt
 import random
 
@@ -7,6 +8,8 @@ import pytest
 from atelier import projects
 from atelier.projects import NotFound, ProjectError
 from atelier.store.models import ClassMembership, RosterChange, Team, TeamMembership
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
@@ -154,3 +157,22 @@ def test_who_leaves_the_class_is_in_none_of_its_teams(school: SmallSchool) -> No
     assert members(school, team, NOW + HOUR) == {boris.id}
     assert projects.list_teams_of(school.session, ada.id, NOW + HOUR) == []
     assert projects.list_teams_of(school.session, ada.id, NOW) == [team]
+
+
+moves = st.lists(st.tuples(st.integers(0, 2), st.sets(st.integers(0, 4)), st.booleans()), max_size=8)
+
+
+@given(moves)
+def test_whatever_is_asked_for_nobody_ends_up_in_two_teams(asked: list[tuple[int, set[int], bool]]) -> None:
+    school = open_small_school()
+    teams = [school.add_team(name) for name in ("А", "Б", "В")]
+    for hour, (team, chosen, move) in enumerate(asked, 1):
+        people = [school.students[number].id for number in chosen]
+        with contextlib.suppress(ProjectError):
+            projects.set_team_members(school.session, teams[team].id, people, NOW + hour * HOUR, move=move)
+            assert members(school, teams[team], NOW + hour * HOUR) == set(people)
+    now = NOW + 9 * HOUR
+    placed = [person_id for team in teams for person_id in members(school, team, now)]
+    assert len(placed) == len(set(placed))
+    rows = school.session.scalars(select(TeamMembership)).all()
+    assert all(row.until_at is None or row.from_at <= row.until_at for row in rows)

@@ -204,6 +204,14 @@ def test_data_without_source_and_licence_is_refused(copy: Path) -> None:
         projects.load_template(copy)
 
 
+def test_a_broken_template_is_left_out_and_logged_and_keeps_no_other_back(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(copy, copy.parent / "broken")
+    assert [template.name for template in projects.list_templates(copy.parent)] == [copy.name]
+    assert "template-broken: The template broken cannot be used" in caplog.text
+
+
 @pytest.mark.parametrize("name", ["../vazduhat-i-okeanat", "", ".", "nothing", "a/b", "x\n"])
 def test_a_template_is_found_by_name_only(name: str) -> None:
     with pytest.raises(NotFound):

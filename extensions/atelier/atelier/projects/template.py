@@ -3,6 +3,7 @@
 The folder is checked as a whole when it is loaded, so that a teacher never starts half a course.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from datetime import time
@@ -15,6 +16,8 @@ from ruamel.yaml.error import YAMLError
 
 from atelier.projects.errors import NotFound, TemplateError
 from atelier.texts import N_
+
+_log = logging.getLogger("atelier.projects")
 
 ASSIGNMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,79}$"
 TEMPLATE_FILE = "template.yaml"
@@ -139,9 +142,17 @@ def load_template(folder: Path) -> Template:
 
 
 def list_templates(templates_dir: Path) -> list[Template]:
-    """Return every template below `templates_dir`, by name. Raises TemplateError at the first broken one."""
-    folders = sorted(path.parent for path in templates_dir.glob(f"*/{TEMPLATE_FILE}"))
-    return [load_template(folder) for folder in folders]
+    """Return the templates below `templates_dir` that can be used, by name.
+
+    A broken one is left out and logged (`template-broken`): it must not keep others from being started.
+    """
+    templates: list[Template] = []
+    for file in sorted(templates_dir.glob(f"*/{TEMPLATE_FILE}")):
+        try:
+            templates.append(load_template(file.parent))
+        except TemplateError as error:
+            _log.error("template-broken: %s", error)
+    return templates
 
 
 def find_template(templates_dir: Path, name: str) -> Template:
