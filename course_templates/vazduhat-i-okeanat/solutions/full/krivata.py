@@ -45,10 +45,12 @@ plt.show()
 # Какво ще е през 2050 г. е предположение: зависи от това колко гориво ще изгорим.
 
 # %% [markdown] after own-question
-# Май е месецът с най-много CO₂ (средно 2,8 ppm над средното за годината), а септември и октомври са с най-малко (2,8 ppm
-# под него). Данните показват *кога*, но не и *защо*: за причината с растенията трябва друг източник.
+# **Моят въпрос:** колко време минава от първата седмица над 350 ppm до последната седмица под 350 ppm?
+#
+# Първата седмица над 350 ppm е през април 1986 г., последната под 350 ppm е през октомври 1989 г.: три години и половина.
+# Толкова дълго люлеенето по сезони „крие“ промяната. Данните не казват какво ще стане с 450 ppm: скоростта може да е друга.
 
 # %% after own-question
-full_years = measurements[measurements["date"].dt.year.between(1965, 2001)]
-year_mean = full_years.groupby(full_years["date"].dt.year)["co2"].transform("mean")
-(full_years["co2"] - year_mean).groupby(full_years["date"].dt.month).mean().round(2)
+above = measurements[measurements["co2"] > 350]["date"].min()
+below = measurements[measurements["co2"] < 350]["date"].max()
+print(above.date(), below.date(), round((below - above).days / 365.25, 1), "години")
