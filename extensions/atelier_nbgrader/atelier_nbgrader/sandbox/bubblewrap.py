@@ -66,8 +66,8 @@ def kernel_command(
         bwrap,
         *_namespaces(),
         *_system(),
-        *_python(),
         *_writable(limits),
+        *_python(),  # after the memory file systems: a checkout below /tmp would be hidden by them
         *_mount(connection_file, CONNECTION),
         *_mount(Path(__file__).with_name("launch.py"), LAUNCH),
         *_mount(folder, FILES),
