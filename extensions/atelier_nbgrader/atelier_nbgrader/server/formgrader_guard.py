@@ -106,7 +106,11 @@ class _Remembering:
 
 
 class GuardedApi(Guarded):
-    """JSON about people and work. nbgrader sends it as text/html: opened as a page it would run what is in it."""
+    """JSON about people and work. nbgrader sends it as text/html: opened as a page it would run what is in it.
+
+    Sent as plain text, not as application/json: formgrader's scripts parse the text themselves, and jQuery would
+    have parsed it before them (no message after any button).
+    """
 
     def set_default_headers(self) -> None:
         super().set_default_headers()  # type: ignore[misc]
@@ -114,7 +118,7 @@ class GuardedApi(Guarded):
         self.set_header("X-Content-Type-Options", "nosniff")  # type: ignore[attr-defined]
 
     def write(self, chunk: Any) -> None:
-        self.set_header("Content-Type", "application/json; charset=UTF-8")  # type: ignore[attr-defined]
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")  # type: ignore[attr-defined]
         super().write(chunk)  # type: ignore[misc]
 
 
