@@ -110,11 +110,9 @@ class SmallSchool:
         return feedback
 
 
-def open_small_school() -> SmallSchool:
-    """Return the school in an empty in-memory database."""
-    engine = open_database("sqlite://")
-    Base.metadata.create_all(engine)
-    session = make_session_factory(engine)()
+def open_small_school(session: Session | None = None) -> SmallSchool:
+    """Return the school in an empty in-memory database, or in the empty one of `session`."""
+    session = session or _open_memory()
     city = parse_city(CITY)
     teacher = Person(
         school_id="sou-1", role="teacher", given_name="Мария", family_name="Учителска", created_at=NOW
@@ -141,3 +139,9 @@ def open_small_school() -> SmallSchool:
     )
     project = projects.create_project(session, course.id, title="Климат", now=NOW)
     return SmallSchool(session, city, teacher, students, school_class, course, project)
+
+
+def _open_memory() -> Session:
+    engine = open_database("sqlite://")
+    Base.metadata.create_all(engine)
+    return make_session_factory(engine)()

@@ -6,7 +6,7 @@ import pytest
 from atelier import marks, projects
 from atelier.marks import MarkError, Result, Row, StaleConfirmation
 from atelier.store.models import Assignment, ClassMembership, Feedback, Mark, StagedResult, Submission
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import func, select
@@ -434,6 +434,7 @@ def test_of_two_teachers_who_saw_one_list_the_second_is_told(school: SmallSchool
     assert marks_of(school, ada.id) == [("5.20", Decimal(8))]
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.decimals(0, 10, places=3), st.decimals(-10, 10, places=3))
 def test_a_mark_is_made_of_points_within_the_maximum_or_not_at_all(
     points: Decimal, adjustment: Decimal

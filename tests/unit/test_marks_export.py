@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from atelier import marks, projects
 from atelier.marks.export import make_safe
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
@@ -72,6 +72,7 @@ def test_who_left_keeps_the_mark_in_the_file(school: SmallSchool) -> None:
     assert ["", "", "Борис Бонев"] in [row[:3] for row in rows]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_safe_text_starts_no_formula_and_loses_nothing(text: str) -> None:
     safe = make_safe(text)

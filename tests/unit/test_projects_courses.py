@@ -10,7 +10,7 @@ from atelier import projects
 from atelier.projects import AmbiguousTime, NonexistentTime, NotFound, ProjectError
 from atelier.projects.slugs import SLUG_PATTERN
 from atelier.store.models import Release
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
@@ -39,6 +39,7 @@ def test_a_slug_spells_the_title_in_latin_letters(title: str, slug: str) -> None
     assert projects.make_slug(title) == slug
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_every_title_gives_a_slug_that_is_safe_as_a_folder_name(title: str) -> None:
     slug = projects.make_slug(title)
@@ -198,6 +199,7 @@ def test_an_unknown_zone_is_named() -> None:
             projects.make_instant(dt.datetime(2026, 1, 1), zone)
 
 
+@settings(deadline=None)
 @given(local_times, st.sampled_from(ZONES))
 def test_an_instant_shows_the_very_time_that_was_typed(local: dt.datetime, zone: str) -> None:
     tz = ZoneInfo(zone)
@@ -215,6 +217,7 @@ def test_an_instant_shows_the_very_time_that_was_typed(local: dt.datetime, zone:
         assert instant.astimezone(tz).replace(tzinfo=None, fold=0) == local
 
 
+@settings(deadline=None)
 @given(st.datetimes(dt.datetime(2000, 1, 2), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)))
 def test_every_instant_can_be_typed_as_a_local_time(instant: dt.datetime) -> None:
     shown = instant.astimezone(ZoneInfo("Europe/Sofia"))

@@ -8,7 +8,7 @@ import pytest
 from atelier import projects
 from atelier.projects import NotFound, ProjectError
 from atelier.store.models import ClassMembership, RosterChange, Team, TeamMembership
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -162,6 +162,7 @@ def test_who_leaves_the_class_is_in_none_of_its_teams(school: SmallSchool) -> No
 moves = st.lists(st.tuples(st.integers(0, 2), st.sets(st.integers(0, 4)), st.booleans()), max_size=8)
 
 
+@settings(max_examples=30, deadline=None)
 @given(moves)
 def test_whatever_is_asked_for_nobody_ends_up_in_two_teams(asked: list[tuple[int, set[int], bool]]) -> None:
     school = open_small_school()
