@@ -120,8 +120,8 @@ class Accounts:
         _, account = self._kept.get(name, (0.0, None))
         return account.language if account else None
 
-    async def sign_in(self, attempt: Mapping[str, Any]) -> str:
-        """Return the person whom the service recognises. Raises SignInRefused.
+    async def sign_in(self, attempt: Mapping[str, Any]) -> Account:
+        """Return the account of the person whom the service recognises. Raises SignInRefused.
 
         A positive answer is never kept for a later sign-in: new sign-ins wait until the service is back.
         """
@@ -134,7 +134,7 @@ class Accounts:
             raise SignInRefused("service_down") from down
         if account is None or not account.active or account.kind != "personal":
             raise SignInRefused("deactivated", account.school if account else None)
-        return person
+        return account
 
     def _keep(self, name: str, account: Account | None) -> None:
         now = self._clock()

@@ -184,10 +184,9 @@ class AtelierAuthenticator(GoogleOAuthenticator):
         """Ask the service for the person; name the account after the person's id; grant no hub rights."""
         user_info = auth_model["auth_state"][self.user_auth_state_key]
         check_claims(user_info, self.city)
-        person = await self.accounts.sign_in(describe_attempt(user_info))
-        account = await self._find_account(person)
-        shown = account.user_info if account else {}
-        return {**auth_model, "name": person, "admin": False, "user_info": shown, "atelier_person": person}
+        account = await self.accounts.sign_in(describe_attempt(user_info))
+        named = {"name": account.account, "user_info": account.user_info, "atelier_person": account.account}
+        return {**auth_model, **named, "admin": False}
 
     async def check_blocked_users(self, username: str, auth_model: dict[str, Any]) -> bool:
         """Admit only the person whom the service named in this very sign-in; never a shared account."""

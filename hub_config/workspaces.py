@@ -70,6 +70,8 @@ def list_arguments(account: Account, limits: WorkspaceLimits) -> list[str]:
         # Host names lie below the city's; whether somebody may enter is the hub's word, not the name's.
         "--ServerApp.allow_remote_access=True",
         "--ContentsManager.allow_hidden=False",
+        # Who opened what and when is nobody's business, and the server would log visitors' session ids.
+        "--Application.log_level=WARN",
         # Lab's look for extensions to build costs over a second of CPU per opened tab; ours are prebuilt.
         "--ServerApp.tornado_settings={'page_config_data': {'buildAvailable': False, 'buildCheck': False}}",
     ]
@@ -136,6 +138,8 @@ class LocalWorkspace(AtelierWorkspace, SimpleLocalProcessSpawner):
         await self.load_account()
         if os.geteuid() == 0:  # in a container or on a machine of one's own; Jupyter asks to be told
             self.args = [*self.args, "--ServerApp.allow_root=True"]
+        # A server that ended by itself was not followed by `stop`: what it left must not meet the new one.
+        await asyncio.to_thread(self._stop_leftovers)
         home = self.ensure_home()
         self.home_dir = self.notebook_dir = str(home)
         logs = Path(self.logs_dir)

@@ -6,6 +6,7 @@ those of `make run` (`demo.launch.Demo`); only the list of accounts at the provi
 
 import html
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+import pytest
 from atelier.store import make_session_factory, open_database, utc_now
 from sqlalchemy.orm import Session
 
@@ -26,6 +28,16 @@ from hub_config.city import load_city
 
 POLL_S = 0.1
 LOG_LINES = 80
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 T = TypeVar("T")
 
 
@@ -302,6 +314,23 @@ class Stack:
     def wait_until(self, condition: Callable[[], T], within_s: float, message: str) -> T:
         """Poll until `condition` is true and return its value; fail after `within_s` seconds."""
         return wait_until(condition, within_s, message)
+
+
+@contextmanager
+def run_chromium() -> Iterator[Any]:
+    """A headless Chromium, as a Playwright browser; skips the test where none is installed, fails in CI."""
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium is missing; install Debian's package chromium")
+        pytest.skip("needs chromium (Debian's package chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def wait_until(condition: Callable[[], T], within_s: float, message: str) -> T:

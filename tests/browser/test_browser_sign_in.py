@@ -1,38 +1,21 @@
 """Sign-in and the way into a workspace in a real Chromium, as a person meets them."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.atelier_stack import Stack
+from tests.atelier_stack import Stack, run_chromium
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 STUDENT = "viktoriya.daneva@students.school-a.example"
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        assert os.environ.get("CI") != "true", "chromium is missing; install Debian's package chromium"
-        pytest.skip("needs chromium (Debian's package chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with run_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

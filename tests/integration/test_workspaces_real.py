@@ -7,8 +7,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 from hub_config.rights import EXCHANGE_SCOPE
+from hub_config.workspaces import YSTORE
 from tests.atelier_stack import Browser, Stack, wait_until
 
 pytestmark = pytest.mark.hub
@@ -166,39 +169,59 @@ def test_member_is_shown_under_the_own_name(stack: Stack, team: TeamWorkspace) -
     assert (me["username"], me["display_name"], me["initials"]) == (team.visitor, "Андрей Атанасов", "АА")
 
 
-def open_live_document(stack: Stack, account: str, token: str) -> int:
-    """Ask a workspace for a live document; returns the status: 404 where nothing is edited live."""
-    url = f"http://127.0.0.1:{stack.house.ports.public}/user/{account}/api/"
-    headers = {"Authorization": f"token {token}", "Host": stack.account_url(account).split("/")[2]}
+def reach(stack: Stack, account: str, token: str) -> tuple[str, dict[str, str]]:
+    """Return a workspace's address on the proxy and headers: Python resolves no ``*.localhost``."""
+    host = stack.account_url(account).split("/")[2]
+    base = f"127.0.0.1:{stack.house.ports.public}/user/{account}/api/"
+    return base, {"Authorization": f"token {token}", "Host": host}
+
+
+def open_live_session(stack: Stack, account: str, token: str) -> httpx.Response:
+    """Ask a workspace for a live document; 404 where nothing is edited live."""
+    base, headers = reach(stack, account, token)
     file = {"type": "file", "format": "text", "content": "текст"}
-    assert httpx.put(f"{url}contents/live.txt", headers=headers, json=file).status_code in (200, 201)
+    written = httpx.put(f"http://{base}contents/live.txt", headers=headers, json=file)
+    assert written.status_code in (200, 201), written.text
     session = {"type": "file", "format": "text"}
-    return httpx.put(f"{url}collaboration/session/live.txt", headers=headers, json=session).status_code
+    return httpx.put(f"http://{base}collaboration/session/live.txt", headers=headers, json=session)
+
+
+async def test_live_history_lies_where_nobody_looks(stack: Stack, team: TeamWorkspace) -> None:
+    base, headers = reach(stack, team.account, team.own_token)
+    session = open_live_session(stack, team.account, team.own_token).json()
+    room = f"text:file:{session['fileId']}?sessionId={session['sessionId']}"
+    socket = await websocket_connect(HTTPRequest(f"ws://{base}collaboration/room/{room}", headers=headers))
+    home = stack.house.homes_dir / team.account
+    wait_until(lambda: (home / YSTORE).exists(), 20, "no live history was written")
+    socket.close()
+    listing = team.browser.get(f"{stack.account_url(team.account)}api/contents/").json()["content"]
+    assert [entry["name"] for entry in listing if "ystore" in entry["name"]] == []
+    assert not (home / ".jupyter_ystore.db").exists()
 
 
 def test_only_team_workspaces_edit_live(stack: Stack, team: TeamWorkspace) -> None:
     person = stack.find_person(MEMBERS[0])
     open_workspace(stack, team.browser, person)
-    assert open_live_document(stack, team.account, team.own_token) in (200, 201)
-    assert open_live_document(stack, person, read_own_token(person)) == 404
-
-
-def test_live_history_is_not_among_the_visible_files(stack: Stack, team: TeamWorkspace) -> None:
-    listing = team.browser.get(f"{stack.account_url(team.account)}api/contents/").json()["content"]
-    assert [entry["name"] for entry in listing if "ystore" in entry["name"]] == []
+    assert open_live_session(stack, team.account, team.own_token).status_code in (200, 201)
+    assert open_live_session(stack, person, read_own_token(person)).status_code == 404
 
 
 def test_workspace_cannot_be_framed(team: TeamWorkspace) -> None:
     assert "frame-ancestors 'none'" in team.page.headers["content-security-policy"]
 
 
+def test_log_of_a_workspace_keeps_no_session_and_no_token(stack: Stack, team: TeamWorkspace) -> None:
+    log = (stack.house.hub_dir / "logs" / f"{team.account}.log").read_text(errors="replace")
+    cookies = [cookie.value for cookie in team.browser.cookies.jar if len(cookie.value or "") >= 16]
+    assert [value for value in [*cookies, team.own_token, team.visitors_token] if value in log] == []
+
+
 # ------------------------------------------------ stopping and restarting
 def start_kernel(stack: Stack, account: str, token: str) -> psutil.Process:
     """Start a kernel in a workspace and return its process."""
-    base = f"http://127.0.0.1:{stack.house.ports.public}/user/{account}/"
-    headers = {"Authorization": f"token {token}", "Host": stack.account_url(account).split("/")[2]}
+    base, headers = reach(stack, account, token)
     before = set(list_home_processes(stack, account))
-    answer = httpx.post(f"{base}api/kernels", headers=headers, json={"name": "python3"}, timeout=60)
+    answer = httpx.post(f"http://{base}kernels", headers=headers, json={"name": "python3"}, timeout=60)
     assert answer.status_code == 201, answer.text
     return wait_until(
         lambda: next(iter(set(list_home_processes(stack, account)) - before), None), 30, "no kernel appeared"

@@ -110,7 +110,7 @@ async def test_unusable_answer_counts_as_none(service: Service, accounts: Accoun
 
 async def test_sign_in_names_the_person_of_the_service(service: Service, accounts: Accounts) -> None:
     service.answers["POST", "sign-in"] = Answer(200, {"person": PERSON})
-    assert await accounts.sign_in({}) == PERSON
+    assert (await accounts.sign_in({})).account == PERSON
     assert accounts.find_language_of(PERSON) == "bg"
 
 

@@ -7,6 +7,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import hub_config
 from hub_config.accounts import SignInRefused
@@ -40,6 +41,44 @@ def test_refusals_cover_the_codes_of_the_contract() -> None:
 
 def test_code_that_nobody_knows_has_a_page_too() -> None:
     assert find_refusal(SignInRefused("<script>").code) is REFUSALS["unknown"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("template", sorted(path.name for path in (PACKAGE / "templates").glob("*.html")))
+@pytest.mark.parametrize(
+    "context",
+    [{"status_code": status, "failed": status > 500} for status in (400, 403, 404, 405, 500, 503)],
+    ids=lambda context: str(context["status_code"]),
+)
+def test_every_page_shows_in_both_languages_and_quotes_nothing_hostile(
+    template: str, language: str, context: dict[str, object]
+) -> None:
+    environment = Environment(
+        loader=FileSystemLoader(PACKAGE / "templates"),
+        autoescape=True,
+        extensions=["jinja2.ext.i18n"],
+        undefined=StrictUndefined,
+    )
+    hostile = "<script>EVIL</script>"
+    page = environment.get_template(template).render(
+        gettext=load_texts(language).gettext,
+        language=language,
+        static_url=lambda path: f"/hub/static/{path}",
+        base_url="/hub/",
+        my_work_url="http://service/",
+        authenticator_login_url="/hub/oauth_login?next=" + hostile,
+        progress_url="/hub/api/users/x/server/progress",
+        spawn_url="/hub/spawn/x",
+        refusal=REFUSALS["not_on_roster"],
+        code="not_on_roster",
+        contact=hostile,
+        message=hostile,
+        message_html=hostile,
+        failed_message=hostile,
+        **context,
+    )
+    assert f'<html lang="{language}">' in page
+    assert hostile not in page
 
 
 @pytest.mark.parametrize(
