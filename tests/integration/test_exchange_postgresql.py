@@ -1,0 +1,61 @@
+"""The exchange on a real PostgreSQL, where several writers are at work at the same time."""
+
+import concurrent.futures
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.exchange_stand import Stand, open_stand, pack
+from tests.postgresql import run_postgresql
+
+HW = "/courses/geo-8a/assignments/hw1"
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    # Not pytest's folder: the server's user may not enter it, and a socket's path is at most 107 bytes long.
+    with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
+        Path(outer).chmod(0o755)
+        folder = Path(outer) / "pg"
+        folder.mkdir()
+        with (
+            run_postgresql(folder) as url,
+            open_stand(tmp_path, url, more_students=6) as stand,
+        ):
+            stand.release()
+            yield stand
+
+
+def test_equal_requests_at_once_store_one_submission(stand: Stand) -> None:
+    for number in range(5):
+        content = pack({"hw1.ipynb": random.Random(number).randbytes(1000)})
+        key = f"at-once-{number}"
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(lambda _, c=content, k=key: stand.submit(content=c, key=k), range(3)))
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 201]
+        assert len({answer.json()["id"] for answer in answers}) == 1
+    assert stand.count("submission") == 5
+
+
+def test_equal_work_of_many_is_one_blob_and_each_has_a_receipt(stand: Stand) -> None:
+    content = pack({"hw1.ipynb": b"the same from everybody"})
+    roles = [f"student {number}" for number in range(6)]
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda role: stand.submit(role, content=content), roles))
+    assert [answer.status_code for answer in answers] == [201] * 6
+    assert stand.count("submission") == 6
+    assert len({answer.json()["sha256"] for answer in answers}) == 1
+
+
+def test_releases_at_once_get_versions_of_their_own(stand: Stand) -> None:
+    def release(number: int) -> tuple[int, int]:
+        with stand.client("course") as client:
+            answer = client.post(f"{HW}/releases", content=pack({"hw1.ipynb": b"%d" % number}))
+            return answer.status_code, answer.json()["version"]
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = sorted(pool.map(release, range(3)))
+    assert answers == [(201, 2), (201, 3), (201, 4)]
