@@ -349,9 +349,12 @@ def test_a_course_that_cannot_be_started_is_refused_in_a_sentence(spoil: dict[st
         assert session.scalar(select(func.count(Course.id))) == 3
 
 
-def test_a_broken_template_is_named_and_is_no_failure(town: Town, teacher: PageClient) -> None:
+def test_a_broken_template_is_left_out_and_refused_by_name(town: Town, teacher: PageClient) -> None:
     (town.folder / "templates" / "small-rain" / "template.yaml").write_text("name: [")
-    answer = teacher.see("start")
+    page = teacher.see("start")
+    assert page.status_code == 200
+    assert "няма шаблони" in page.text
+    answer = teacher.fill_in("start", {"template": "small-rain", "title": "Ново"})
     assert answer.status_code == 409
     assert "small-rain" in answer.text
 

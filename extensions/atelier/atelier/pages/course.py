@@ -10,7 +10,8 @@ from atelier import exchange, marks, projects, roster
 from atelier.pages.answers import Absent
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
-from atelier.store.models import Assignment, Course, Project, Submission, SubmissionMember
+from atelier.store.models import Assignment, Course, Mark, Project, StagedResult, Submission, SubmissionMember
+from hub_config.city import City
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class AssignmentLine:
     released: bool
     submitted: int
     marked: int
+    to_confirm: int
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,31 @@ def find_course_assignment(session: Session, course: TaughtCourse, name: str) ->
         raise Absent from None
 
 
-def list_assignment_lines(session: Session, course: TaughtCourse) -> list[AssignmentLine]:
+def count_to_confirm(session: Session, city: City, course_id: str, now: dt.datetime) -> dict[str, int]:
+    """Return how many marks of each assignment wait for confirmation; those without any are left out."""
+    confirmed = select(Mark.staged_result_id)
+    query = (
+        select(Submission.assignment_id)
+        .join(StagedResult, StagedResult.submission_id == Submission.id)
+        .join(Assignment, Assignment.id == Submission.assignment_id)
+        .where(Assignment.course_id == course_id, StagedResult.id.not_in(confirmed))
+        .distinct()
+    )
+    counts = {
+        assignment_id: marks.preview_marks(session, city, assignment_id, now).count("new", "changed")
+        for assignment_id in session.scalars(query)
+    }
+    return {assignment_id: count for assignment_id, count in counts.items() if count}
+
+
+def list_assignment_lines(
+    session: Session, city: City, course_id: str, now: dt.datetime
+) -> list[AssignmentLine]:
     """Return the course's assignments with how far they are."""
-    submitted = _count_submitters(session, course.id)
+    submitted = _count_submitters(session, course_id)
+    to_confirm = count_to_confirm(session, city, course_id, now)
     marked: dict[str, int] = {}
-    for mark in marks.list_course_marks(session, course.id):
+    for mark in marks.list_course_marks(session, course_id):
         marked[mark.assignment_id] = marked.get(mark.assignment_id, 0) + 1
     return [
         AssignmentLine(
@@ -109,8 +131,9 @@ def list_assignment_lines(session: Session, course: TaughtCourse) -> list[Assign
             released=exchange.find_latest_release(session, assignment.id) is not None,
             submitted=submitted.get(assignment.id, 0),
             marked=marked.get(assignment.id, 0),
+            to_confirm=to_confirm.get(assignment.id, 0),
         )
-        for assignment in projects.list_assignments(session, course.id)
+        for assignment in projects.list_assignments(session, course_id)
     ]
 
 

@@ -27,7 +27,7 @@ def show_course(request: Request, site: CurrentSite, visitor: CurrentVisitor, sl
     now = site.now()
     with site.sessions() as session:
         course = find_taught_course(session, site, visitor, slug, now)
-        lines = list_assignment_lines(session, course)
+        lines = list_assignment_lines(session, site.city, course.id, now)
         people = load_people(session, course, None, now)
     return site.render(
         request,

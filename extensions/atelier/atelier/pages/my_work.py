@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from atelier import exchange, marks, projects, roster
+from atelier.pages.course import AssignmentLine, list_assignment_lines
 from atelier.pages.links import course_workspace_url, personal_workspace_url, team_workspace_url
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
@@ -73,6 +74,7 @@ class CourseCard:
     title: str
     taught: bool
     url: str
+    lines: list[AssignmentLine] = field(default_factory=list)
     works: list[Work] = field(default_factory=list)
     teams: list[TeamCard] = field(default_factory=list)
 
@@ -85,7 +87,8 @@ def list_course_cards(session: Session, site: Site, visitor: Visitor, now: dt.da
         course = membership.course
         if membership.role == "teacher":
             url = course_workspace_url(site, course.id, visitor.id)
-            cards.append(CourseCard(course.slug, course.title, True, url))
+            lines = list_assignment_lines(session, site.city, course.id, now)
+            cards.append(CourseCard(course.slug, course.title, True, url, lines))
         else:
             cards.append(_make_student_card(session, site, visitor, course, confirmed, now))
     return sorted(cards, key=lambda card: (not card.taught, card.title))

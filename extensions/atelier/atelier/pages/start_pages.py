@@ -43,10 +43,7 @@ def show_start(request: Request, site: CurrentSite, visitor: CurrentVisitor) -> 
     with site.sessions() as session:
         classes = _list_classes(session, visitor.school_id)
         teachers = _list_possible_teachers(session, visitor)
-    try:
-        templates = projects.list_templates(site.settings.templates_dir)
-    except projects.TemplateError as error:
-        raise Stopped(error.text(visitor.language)) from error
+    templates = projects.list_templates(site.settings.templates_dir)
     return site.render(request, "start.html", templates=templates, classes=classes, teachers=teachers)
 
 
