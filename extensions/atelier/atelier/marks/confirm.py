@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,7 +12,8 @@ from atelier import roster
 from atelier.marks.adjusting import adjust_preview
 from atelier.marks.errors import MarkError, StaleConfirmation
 from atelier.marks.preview import Preview, Row, preview_marks
-from atelier.store.models import Assignment, Feedback, Mark
+from atelier.marks.staging import lock_assignment
+from atelier.store.models import Feedback, Mark
 from atelier.texts import N_
 from hub_config.city import City
 
@@ -47,9 +47,8 @@ def confirm_marks(
     Unchanged marks get no new version. Raises StaleConfirmation when the list is no longer the one behind
     `digest`, MarkError `not_a_teacher`, `bad_adjustment` (names the person); then nothing is written.
     """
-    # Two confirmations of one list at once: the second waits here and then finds another digest (PostgreSQL;
-    # SQLite has one writer at a time anyway).
-    session.scalars(select(Assignment.id).where(Assignment.id == assignment_id).with_for_update()).first()
+    # Of two confirmations of one list at once the second waits here and then finds another digest.
+    lock_assignment(session, assignment_id)
     preview = preview_marks(session, city, assignment_id, now, accept_ungraded=accept_ungraded)
     if not roster.is_teacher(session, teacher_id, preview.course.id, now):
         raise MarkError("not_a_teacher", N_("Only a teacher of this course confirms its marks."))

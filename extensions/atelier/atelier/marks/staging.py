@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from atelier.marks.errors import MarkError
-from atelier.store.models import Feedback, StagedResult, Submission
+from atelier.store.models import Assignment, Feedback, StagedResult, Submission
 from atelier.texts import N_
 
 MAX_POINTS = 99_999
@@ -39,12 +39,19 @@ def stage_results(
     anything is stored, naming the submission: `unknown_submission`, `unknown_feedback`, `points_without_max`,
     `points_out_of_range`, `no_reason` (neither points nor problem), `named_twice`.
     """
+    lock_assignment(session, assignment_id)
     _check_named_once(results)
     for result in results:
         _check_result(session, assignment_id, result)
     staged = [_stage(session, result, staged_by, now) for result in results]
     session.flush()
     return staged
+
+
+def lock_assignment(session: Session, assignment_id: str) -> None:
+    """Let others who stage or confirm this assignment wait until we are done, so that versions follow each
+    other. (PostgreSQL; SQLite has one writer at a time anyway.)"""
+    session.scalar(select(Assignment.id).where(Assignment.id == assignment_id).with_for_update())
 
 
 def _check_named_once(results: Sequence[Result]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from atelier.projects.errors import NotFound, ProjectError
 from atelier.projects.local_time import make_instant
 from atelier.projects.template import ASSIGNMENT_NAME
-from atelier.store.models import Assignment, Project, Release, Submission
+from atelier.store.models import Assignment, Course, Project, Release, Submission
 from atelier.texts import N_
 
 KINDS = ("individual", "team")
@@ -60,6 +60,8 @@ def ensure_assignment(
     assignment without project, and a change of kind once something was released or submitted.
     """
     _check_values(name, kind)
+    # Two releases of a new assignment at once: the second waits and then finds it (PostgreSQL).
+    session.scalar(select(Course.id).where(Course.id == course_id).with_for_update())
     query = select(Assignment).where(Assignment.course_id == course_id, Assignment.name == name)
     assignment = session.scalars(query).one_or_none()
     if assignment is None:

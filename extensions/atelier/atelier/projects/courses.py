@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from atelier import roster
@@ -83,8 +84,7 @@ def create_course(
     classes = _check_classes(session, class_ids, school.id, kind)
     _check_teacher(session, teacher_id, school.id, kind)
     course = Course(school_id=school.id, slug=chosen, title=title, kind=kind, created_at=now)
-    session.add(course)
-    session.flush()
+    _add_course(session, course)
     session.add_all(CourseClass(course_id=course.id, class_id=class_id) for class_id in classes)
     session.add(Enrolment(course_id=course.id, person_id=teacher_id, role="teacher", from_at=now))
     session.flush()
@@ -179,6 +179,20 @@ def _plan_due(planned: TemplateAssignment, zone: str, now: dt.datetime) -> dt.da
     return dt.datetime.combine(day, planned.due_time, tzinfo=tz).astimezone(dt.UTC)
 
 
+def _add_course(session: Session, course: Course) -> None:
+    try:
+        with session.begin_nested():
+            session.add(course)
+    except IntegrityError as error:  # somebody started a course of this name at the same moment
+        raise _slug_taken(course.slug) from error
+
+
+def _slug_taken(slug: str) -> ProjectError:
+    return ProjectError(
+        "slug_taken", N_("Another course has the short name %(slug)s. Choose another."), slug=slug
+    )
+
+
 def _check_title(title: str) -> str:
     cleaned = " ".join(title.split())
     if not cleaned or len(cleaned) > 200 or not cleaned.isprintable():
@@ -196,9 +210,7 @@ def _check_slug(session: Session, slug: str) -> str:
             slug=repr(slug),
         )
     if session.scalar(select(Course.id).where(Course.slug == slug)):
-        raise ProjectError(
-            "slug_taken", N_("Another course has the short name %(slug)s. Choose another."), slug=slug
-        )
+        raise _slug_taken(slug)
     return slug
 
 

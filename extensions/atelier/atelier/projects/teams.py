@@ -21,8 +21,7 @@ def create_team(session: Session, project_id: str, name: str, now: dt.datetime) 
 
     Raises NotFound for the project, ProjectError (`bad_team_name`, `team_name_taken`).
     """
-    if session.get(Project, project_id) is None:
-        raise NotFound("no_project", N_("There is no such project in this course."))
+    _lock_project(session, project_id)
     team = Team(project_id=project_id, name=_check_name(session, project_id, name), created_at=now)
     session.add(team)
     session.flush()
@@ -33,6 +32,7 @@ def create_team(session: Session, project_id: str, name: str, now: dt.datetime) 
 def rename_team(session: Session, team_id: str, name: str, now: dt.datetime) -> Team:
     """Give a team another name. Raises like `create_team`."""
     team = find_team(session, team_id)
+    _lock_project(session, team.project_id)
     team.name = _check_name(session, team.project_id, name, but=team.id)
     session.flush()
     roster.note_change(session, f"team {team.id} renamed", now)
@@ -65,6 +65,7 @@ def set_team_members(
         raise ProjectError(
             "team_dissolved", N_("The team %(team)s is dissolved. Make a new one."), team=team.name
         )
+    _lock_project(session, team.project_id)
     wanted = set(person_ids)
     present = {m.person_id: m for m in _list_open_memberships(session, team_id)}
     joining = wanted - present.keys()
@@ -179,6 +180,13 @@ def list_teams_of(session: Session, person_id: str, now: dt.datetime) -> list[Te
         for team in session.scalars(query)
         if roster.is_student(session, person_id, _find_course_id(session, team), now)
     ]
+
+
+def _lock_project(session: Session, project_id: str) -> None:
+    """Let others who change this project's teams wait until we are done: two at once could place a person
+    twice. (PostgreSQL; SQLite has one writer at a time anyway.) Raises NotFound."""
+    if session.scalar(select(Project.id).where(Project.id == project_id).with_for_update()) is None:
+        raise NotFound("no_project", N_("There is no such project in this course."))
 
 
 def _find_course_id(session: Session, team: Team) -> str:
