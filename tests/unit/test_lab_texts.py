@@ -12,7 +12,7 @@ from atelier_lab.texts import CATALOGUE, translate
 PACKAGE = Path(__file__).parents[2] / "extensions" / "atelier_lab"
 _TEXT = r"(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")"
 _CALL = re.compile(rf"trans\.(?:__|_n)\(\s*{_TEXT}(?:,\s*{_TEXT})?")
-FORMS = "plural_forms"
+CATALOGUES = ("atelier_lab.json", "jupyterlab.json", "jupyter_collaboration.json")
 
 
 def _list_sidebar_texts() -> set[str]:
@@ -43,7 +43,7 @@ def test_every_text_of_ours_has_a_bulgarian_one_and_none_is_left_over() -> None:
     assert texts == set(_load("atelier_lab.json")) - {""}
 
 
-@pytest.mark.parametrize("name", ["atelier_lab.json", "jupyterlab.json"])
+@pytest.mark.parametrize("name", CATALOGUES)
 def test_translations_keep_the_placeholders(name: str) -> None:
     wrong = []
     for message, forms in _load(name).items():
@@ -57,14 +57,14 @@ def test_translations_keep_the_placeholders(name: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["atelier_lab.json", "jupyterlab.json"])
+@pytest.mark.parametrize("name", CATALOGUES)
 def test_header_says_the_language_as_lab_wants_it(name: str) -> None:
     header = json.loads((CATALOGUE.parent / name).read_text(encoding="utf-8"))[""]
     assert (header["language"], header["domain"]) == ("bg-BG", name.removesuffix(".json"))
 
 
 def test_no_message_stands_twice() -> None:
-    for name in ("atelier_lab.json", "jupyterlab.json"):
+    for name in CATALOGUES:
         pairs = json.loads((CATALOGUE.parent / name).read_text(encoding="utf-8"), object_pairs_hook=list)
         keys = [key for key, _ in pairs]
         assert len(keys) == len(set(keys))
@@ -77,7 +77,7 @@ def test_lab_finds_the_pack_and_the_names_of_the_main_menus() -> None:
         "atelier_lab.language_bg"
     ]
     data, problem = get_language_pack("bg_BG")
-    assert (set(data), problem) == ({"atelier_lab", "jupyterlab"}, "")
+    assert (set(data), problem) == ({name.removesuffix(".json") for name in CATALOGUES}, "")
     assert TranslationBundle("jupyterlab", "bg_BG").pgettext("menu", "File") == "Файл"
 
 

@@ -13,6 +13,9 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 LSP = "@jupyterlab/lsp-extension"  # its server part is off; the browser would ask for it at each start
 
+# Asks for the export formats when the first notebook opens; that alone loads nbconvert into the server.
+EXPORT_MENU = "@jupyterlab/notebook-extension:export"
+
 
 def configure(c: Any, environ: Mapping[str, str]) -> None:
     """Set into `c` what the workspace's kind and language call for. Does nothing outside Atelier."""
@@ -50,8 +53,12 @@ def disabled_extensions(kind: str) -> list[str]:
     if kind == "course":
         disabled += ["@jupyter/nbgrader:assignment-list", "@jupyter/nbgrader:course-list"]
     else:
-        disabled += ["@jupyter/nbgrader"]
-    if kind != "team":
+        disabled += ["@jupyter/nbgrader", EXPORT_MENU]
+    if kind == "team":
+        disabled += [
+            "@jupyter/collaboration-extension:shared-link"
+        ]  # who opens a team's workspace: its members
+    else:
         disabled += ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"]
     return disabled
 
