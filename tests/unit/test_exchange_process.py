@@ -118,6 +118,32 @@ def test_a_connection_cut_before_the_answer_gives_the_same_receipt_again(
     assert list_rows(tmp_path, stored) == [(again.json()["id"],)]
 
 
+@pytest.mark.parametrize(
+    ("role", "key", "code"),
+    [
+        ("student", "large-one", "too_large"),
+        ("teacher", "large-one", "not_a_student"),
+        ("student", "x", "bad_request"),
+    ],
+)
+def test_a_refused_sender_reads_the_reason_although_it_is_still_sending(
+    web: WebProcess, role: str, key: str, code: str
+) -> None:
+    answer = submit(web, pack_noise(40), key, role)
+    assert answer.json()["error"] == code
+
+
+def test_a_client_that_waits_for_a_go_is_refused_before_it_sends(web: WebProcess) -> None:
+    there = urlsplit(web.url)
+    with socket.create_connection((there.hostname, there.port), timeout=5) as connection:
+        connection.sendall(
+            f"POST {there.path}{SUBMISSIONS} HTTP/1.1\r\nHost: {there.netloc}\r\n"
+            f"Authorization: token {web.tokens['student']}\r\nIdempotency-Key: large-one\r\n"
+            f"Expect: 100-continue\r\nContent-Length: 900000000\r\n\r\n".encode()
+        )
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
 # ------------------------------------------------------------------ kill -9
 def test_kill_9_during_uploads_leaves_no_row_without_its_bytes_and_keeps_every_promise(
     tmp_path: Path,
@@ -189,7 +215,7 @@ def test_thirty_uploads_at_once_need_little_memory_and_others_are_still_answered
     with run_web(tmp_path, limit_mb=300, students=30) as web:
         release(web)
         assert submit(web, pack_noise(1), "warm-up-1").status_code == 201
-        before, top, arrived = web.memory_mb, 0.0, threading.Barrier(31, timeout=60)
+        before, top, arrived = web.memory_mb, 0.0, threading.Barrier(31, timeout=120)
 
         def submit_slowly(number: int) -> int:
             def pieces() -> Iterator[bytes]:

@@ -1,5 +1,8 @@
 """The exchange's application, mounted at ``api/v1/``: its routes, its errors, its OpenAPI description."""
 
+import logging
+from urllib.parse import quote
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -7,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from atelier.exchange import archive_routes, course_routes
 from atelier.exchange.arrival import Arrivals
+from atelier.exchange.draining import DrainRefusedBody
 from atelier.exchange.errors import ExchangeError
 from atelier.exchange.identity import HubIdentities
 from atelier.marks import MarkError
@@ -14,6 +18,7 @@ from atelier.projects import ProjectError
 from atelier.services import Services
 from atelier.texts import N_, known_language, translate
 
+_log = logging.getLogger("atelier.exchange")
 JSON_BODY_LIMIT_BYTES = 1024 * 1024
 
 _HTTP_TEXTS = {
@@ -36,6 +41,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     app.state.identities = HubIdentities(services.hub)
     app.state.arrivals = Arrivals(services.blobs)
+    app.add_middleware(DrainRefusedBody)
     app.include_router(course_routes.router)
     app.include_router(archive_routes.router)
     app.add_exception_handler(ExchangeError, _answer_refusal)
@@ -60,6 +66,7 @@ def _answer(request: Request, status: int, code: str, template: str, **params: o
 
 async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ExchangeError)
+    _log.info("refused %s %s: %s", request.method, quote(request.url.path)[:300], error.code)
     answer = _answer(request, error.status, error.code, error.template, **error.params)
     answer.headers.update(error.headers)
     return answer

@@ -23,7 +23,6 @@ from atelier.texts import N_
 
 BATCH_BYTES = 256 * 1024
 IDLE_S = 60.0
-DRAIN_S = 20.0
 UPLOAD_THREADS = 4
 UPLOADS_PER_ACCOUNT = 3
 
@@ -96,9 +95,6 @@ class Arrivals:
                 async for batch in batches:
                     await self.in_thread(_take, check, file, batch)
                 return check.finish()
-            except ExchangeError:
-                await _drain(batches, 2 * limits.packed_bytes)
-                raise
             except OSError as error:
                 _check_space_left(error)
                 raise
@@ -140,13 +136,3 @@ async def _batches(request: Request) -> AsyncGenerator[bytes, None]:
             collected.clear()
         if piece is None:
             return
-
-
-async def _drain(batches: AsyncIterator[bytes], max_bytes: int) -> None:
-    """Read on without looking, for a while: who is still sending would else see a cut line, no reason."""
-    with contextlib.suppress(ExchangeError, TimeoutError, RuntimeError):
-        async with asyncio.timeout(DRAIN_S):
-            async for batch in batches:
-                max_bytes -= len(batch)
-                if max_bytes < 0:
-                    return

@@ -6,6 +6,7 @@ goes out only after the commit, so who holds a receipt holds a promise.
 
 import datetime as dt
 import functools
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ from atelier.services import Services
 from atelier.store.models import Blob, Feedback, Release, Submission, SubmissionMember
 from atelier.texts import N_
 
+_log = logging.getLogger("atelier.exchange")
 SUBMISSIONS_PER_HOUR = 60
 _ATTEMPTS = 3
 _T = TypeVar("_T")
@@ -61,7 +63,10 @@ def store_submission(
         submission = _add_submission(session, caller, right, key, arrived)
         return make_receipt(session, submission), True
 
-    return _commit(services, write)
+    receipt, is_new = _commit(services, write)
+    if is_new:
+        _log.info("stored submission %s of %s: %d bytes", receipt.id, caller.account, receipt.size)
+    return receipt, is_new
 
 
 def store_release(
