@@ -10,11 +10,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+from urllib.parse import quote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 KEEP_S = 15 * 60
 ANSWER_TIMEOUT_S = 5.0
+MAX_CONNECTIONS = 50
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +72,11 @@ class Ask(Protocol):
 
 
 def connect_service(url: str, token: str) -> Ask:
-    """Return the way to ask the service at `url`, the base of ``internal/`` with a slash at its end."""
+    """Return the way to ask the service at `url`, the base of ``internal/`` with a slash at its end.
+
+    The connections are its own: a provider that hangs must not delay the answer who is still who.
+    """
+    clients: list[AsyncHTTPClient] = []
 
     async def ask(method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         request = HTTPRequest(
@@ -82,8 +88,10 @@ def connect_service(url: str, token: str) -> Ask:
             request_timeout=ANSWER_TIMEOUT_S,
             follow_redirects=False,
         )
+        if not clients:  # only here is the hub's event loop running
+            clients.append(AsyncHTTPClient(force_instance=True, max_clients=MAX_CONNECTIONS))
         try:
-            response = await AsyncHTTPClient().fetch(request, raise_error=False)
+            response = await clients[0].fetch(request, raise_error=False)
             content = json.loads(response.body or b"{}")
         except (HTTPClientError, OSError, ValueError) as error:
             raise ServiceDown(f"{method} {path}: {error}") from error
@@ -107,7 +115,7 @@ class Accounts:
         Raises ServiceDown when the service does not answer and its last answer is over 15 minutes old.
         """
         try:
-            answer = await self._ask("GET", f"accounts/{name}")
+            answer = await self._ask("GET", f"accounts/{quote(name, safe='')}")
             account = _read_account(answer, name)
         except ServiceDown as down:
             log.warning("The service does not answer about %s: %s", name, down)

@@ -24,6 +24,7 @@ from hub_config.pages import ToMyWorkHandler, hub_loggers
 from hub_config.refusals import find_refusal
 
 PERSON_ID = re.compile(r"[a-z][a-z0-9]{11}")
+STATE_DAYS = 1 / 24
 ACCOUNT_PATTERN = r"^((team|course)-)?[a-z][a-z0-9]{11}$"
 
 
@@ -57,8 +58,21 @@ def describe_attempt(user_info: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def name_state_cookie(handler: BaseHandler) -> str:
+    """Return the name of the cookie that binds a sign-in to its browser.
+
+    Accounts' origins lie below the hub's: without the prefix a script there could set the attacker's own
+    cookie and so sign the victim in as the attacker. Browsers accept the prefix under https only.
+    """
+    return "__Host-atelier-sign-in" if handler.settings["public_url"].scheme == "https" else "atelier-sign-in"
+
+
 class SignInHandler(OAuthLoginHandler):
     """`/hub/oauth_login`: to Google. With `?other_account=1` Google shows its account chooser."""
+
+    def set_state_cookie(self, state_cookie_value: str) -> None:
+        """Keep the state for as long as somebody may sit before Google's page."""
+        self._set_cookie(name_state_cookie(self), state_cookie_value, expires_days=STATE_DAYS, httponly=True)
 
     def authorize_redirect(
         self, *args: Any, extra_params: dict[str, Any] | None = None, **kwargs: Any
@@ -72,6 +86,8 @@ class SignInHandler(OAuthLoginHandler):
 class CallbackHandler(OAuthCallbackHandler):
     """`/hub/oauth_callback`: back from Google. Whatever is wrong with it ends in a page of ours."""
 
+    _state_cookie: str | None = None
+
     async def get(self) -> None:
         try:
             self.check_arguments()
@@ -82,6 +98,14 @@ class CallbackHandler(OAuthCallbackHandler):
             await self._answer_refusal(refused)
         else:
             self.redirect(self.get_next_url(user))
+
+    def get_state_cookie(self) -> str:
+        """Return the state of this browser's sign-in and use it up."""
+        if self._state_cookie is None:
+            kept = self.get_secure_cookie(name_state_cookie(self), max_age_days=STATE_DAYS) or b""
+            self._state_cookie = kept.decode("utf8", "replace")
+            self.clear_cookie(name_state_cookie(self))
+        return str(self._state_cookie)
 
     def check_arguments(self) -> None:
         """Check state, error and code; one value each. Raises SignInRefused."""

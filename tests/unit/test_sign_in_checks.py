@@ -1,13 +1,21 @@
 """Who gets past the authenticator: the decision table, under every setting that lets people in."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlparse
 
 import pytest
 
 from hub_config.accounts import Accounts, Answer, SignInRefused
 from hub_config.city import City, parse_city
-from hub_config.sign_in import ACCOUNT_PATTERN, AtelierAuthenticator, CallbackHandler, check_claims
+from hub_config.sign_in import (
+    ACCOUNT_PATTERN,
+    AtelierAuthenticator,
+    CallbackHandler,
+    check_claims,
+    name_state_cookie,
+)
 
 CITY = """
 name: Град
@@ -183,3 +191,11 @@ def test_contact_is_shown_only_for_a_known_school(city: City) -> None:
     assert authenticator.find_contact("one") == "admin@one.example"
     assert authenticator.find_contact("<script>") is None
     assert authenticator.find_contact(None) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "bound"), [("https://atelier.example/", True), ("http://a.localhost:1/", False)]
+)
+def test_no_workspace_can_set_the_cookie_of_a_sign_in_under_https(url: str, bound: bool) -> None:
+    handler = SimpleNamespace(settings={"public_url": urlparse(url)})
+    assert name_state_cookie(handler).startswith("__Host-") is bound
