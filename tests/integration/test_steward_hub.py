@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from atelier import roster
 from atelier.steward.hub import HubClient
-from atelier.steward.repair import Steward
+from atelier.steward.repair import BACKLOG_AT_ONCE, Steward
 from atelier.steward.run import Loop
 from atelier.store import course_account, make_session_factory, open_database, team_account, upgrade_database
 from atelier.store.models import Course, Enrolment, Person, Project, Team, TeamMembership, WorkspaceStop
@@ -262,3 +262,14 @@ async def test_a_right_that_ends_at_a_set_instant_ends_without_a_change_on_the_r
     loop.sweep_due_s = at_s[0] + 1000.0  # a large city's full round is not due yet
     await loop.tick()
     assert house.members[0] not in house.hub.people_of(house.team)
+
+
+async def test_in_an_empty_hub_shared_accounts_come_first_and_the_rest_in_turns(house: House):
+    with house.steward.sessions.begin() as session:
+        session.add_all(_person("student") for _ in range(BACKLOG_AT_ONCE + 5))
+    await house.steward.sweep()
+    assert house.hub.people_of(house.team) == {house.teacher, *house.members}
+    assert len(house.hub.names()) == BACKLOG_AT_ONCE + 6
+    await house.steward.create_some()
+    assert len(house.hub.names()) == BACKLOG_AT_ONCE + 11
+    assert not await house.steward.sweep()

@@ -84,6 +84,7 @@ class Loop:
             await self._round(self.steward.follow, change)
             self.follow_due_s = now_s + self.sweep_s
         await self.steward.finish_stops()
+        await self.steward.create_some()
 
     async def _round(self, work: Callable[[], Awaitable[object]], change: int) -> None:
         await work()
