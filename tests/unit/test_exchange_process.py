@@ -73,13 +73,13 @@ def assert_every_row_has_its_bytes(folder: Path) -> None:
 
 
 # ------------------------------------------------------------------ cut connections
-def send_half(web: WebProcess, key: str, content: bytes) -> socket.socket:
+def send_half(web: WebProcess, key: str, content: bytes, role: str = "student") -> socket.socket:
     """Announce `content`, send half of it, and return the open connection."""
     there = urlsplit(web.url)
     connection = socket.create_connection((there.hostname, there.port))
     head = (
         f"POST {there.path}{SUBMISSIONS} HTTP/1.1\r\nHost: {there.netloc}\r\n"
-        f"Authorization: token {web.tokens['student']}\r\nIdempotency-Key: {key}\r\n"
+        f"Authorization: token {web.tokens[role]}\r\nIdempotency-Key: {key}\r\nConnection: close\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"
     )
     connection.sendall(head.encode() + content[: len(content) // 2])
@@ -129,8 +129,14 @@ def test_a_connection_cut_before_the_answer_gives_the_same_receipt_again(
 def test_a_refused_sender_reads_the_reason_although_it_is_still_sending(
     web: WebProcess, role: str, key: str, code: str
 ) -> None:
-    answer = submit(web, pack_noise(40), key, role)
-    assert answer.json()["error"] == code
+    content = b"".join(pack_noise(40))
+    connection = send_half(web, key, content, role)
+    with connection:
+        connection.sendall(
+            content[len(content) // 2 :]
+        )  # a plain client: it reads when it has sent everything
+        answer = connection.makefile("rb").read().decode()
+    assert f'"error":"{code}"' in answer
 
 
 def test_a_client_that_waits_for_a_go_is_refused_before_it_sends(web: WebProcess) -> None:
