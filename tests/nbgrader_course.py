@@ -1,6 +1,7 @@
 """A small real course for tests: source notebook, course directory, collected submissions.
 
-The notebook has a solution cell, a visible test (2 points), a test with a hidden part (3 points), and a manually
+The notebook has a solution cell, a visible test (2 points), a test with a hidden part (3 points), and a
+manually
 graded answer (4 points).
 """
 
@@ -10,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from atelier_nbgrader.config import configure
+from atelier_nbgrader.desk import Desk
+from atelier_nbgrader.gradebook import open_gradebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
-
-from atelier_nbgrader.config import configure
-from atelier_nbgrader.desk import Desk
-from atelier_nbgrader.gradebook import open_gradebook
 
 SLUG = "geo-8a"
 ASSIGNMENT = "ps1"
@@ -77,9 +77,13 @@ class TestCourse:
         return nbformat.read(self.root / "release" / ASSIGNMENT / "squares.ipynb", as_version=4)
 
     def submit(
-        self, account: str, change: Callable[[nbformat.NotebookNode], None] | str, files: dict[str, bytes] | None = None
+        self,
+        account: str,
+        change: Callable[[nbformat.NotebookNode], None] | str,
+        files: dict[str, bytes] | None = None,
     ) -> Path:
-        """Put a submission where collect puts it, with its note at the desk. `change` edits the released notebook,
+        """Put a submission where collect puts it, with its note at the desk. `change` edits the released
+        notebook,
         or is the source of its solution cell."""
         notebook = self.read_release()
         if callable(change):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from atelier_nbgrader.config import configure
 from nbgrader.auth import Authenticator
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import ExchangeFactory
 from traitlets.config import Config
 
-from atelier_nbgrader.config import configure
 from tests.exchange_stand import Stand
 
 
@@ -47,7 +47,9 @@ class Workspace:
         config.CourseDirectory.assignment_id = assignment
         make = getattr(ExchangeFactory(config=config), verb)
         plugin = make(
-            coursedir=CourseDirectory(config=config), authenticator=Authenticator(config=config), config=config
+            coursedir=CourseDirectory(config=config),
+            authenticator=Authenticator(config=config),
+            config=config,
         )
         for name, value in traits.items():
             setattr(plugin, name, value)

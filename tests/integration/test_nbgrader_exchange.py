@@ -13,12 +13,12 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbgrader.exchange import ExchangeError
-
 from atelier_nbgrader import restore
 from atelier_nbgrader.exchange.client import ServiceClient, ServiceRefusal
 from atelier_nbgrader.gradebook import open_gradebook
 from atelier_nbgrader.server.course_start import ensure_course
+from nbgrader.exchange import ExchangeError
+
 from tests.exchange_stand import Stand, open_stand
 from tests.nbgrader_course import CANARY, RIGHT, TestCourse, make_source
 from tests.nbgrader_workspaces import Workspace, make_workspace, own_path
@@ -160,7 +160,8 @@ def test_team_workspace_submits_for_the_team(teacher: Workspace, team: Workspace
 
 
 class CuttingProxy:
-    """Passes bytes to the service and cuts the first answers off: the request arrives, the receipt does not."""
+    """Passes bytes to the service and cuts the first answers off: the request arrives, the receipt does
+    not."""
 
     def __init__(self, port: int, cuts: int) -> None:
         self._target, self.cuts = port, cuts
@@ -205,7 +206,8 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 def test_submission_over_a_cut_connection_is_stored_once(
     teacher: Workspace, student: Workspace, stand: Stand, cuts: int
 ) -> None:
-    """One cut is repaired by the plug-in itself; after three it gives up, and the next submit gets the receipt."""
+    """One cut is repaired by the plug-in itself; after three it gives up, and the next submit gets the
+    receipt."""
     release(teacher)
     solve(student)
     port = int(stand.url.split(":")[2].split("/")[0])
@@ -227,7 +229,7 @@ def test_link_is_refused_before_sending_with_its_name(
     release(teacher)
     folder = solve(student)
     (folder / "pictures").symlink_to("/etc")
-    with pytest.raises(ExchangeError, match="pictures.*link"):
+    with pytest.raises(ExchangeError, match=r"pictures.*link"):
         student.run("Submit", SLUG, "hw1")
     assert stand.count("submission") == 0
 
@@ -471,7 +473,9 @@ def test_course_starts_from_its_template_once_and_never_over_existing_files(
     with workspace.entered():
         root = ensure_course(workspace.environ, LOG)
         notebooks = sorted(path.relative_to(root) for path in (root / "source").rglob("*.ipynb"))
-        assert notebooks == sorted(path.relative_to(shipped) for path in (shipped / "source").rglob("*.ipynb"))
+        assert notebooks == sorted(
+            path.relative_to(shipped) for path in (shipped / "source").rglob("*.ipynb")
+        )
         mine = root / notebooks[0]
         mine.write_text("mine")
         ensure_course(workspace.environ, LOG)

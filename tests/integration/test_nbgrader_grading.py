@@ -9,11 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell
-
 from atelier_nbgrader.gradebook import open_gradebook
 from atelier_nbgrader.sandbox import bubblewrap
 from atelier_nbgrader.staging import make_result
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
 from tests.nbgrader_course import ASSIGNMENT, CANARY, RIGHT, SLUG, TestCourse, make_course
 
 pytestmark = pytest.mark.sandbox
@@ -68,7 +68,9 @@ def test_wrong_solution_gets_only_the_points_of_passed_tests(course: TestCourse)
 
 
 def test_warning_on_stderr_costs_no_points(course: TestCourse) -> None:
-    course.submit(ANNA, "import sys\ndef square(x):\n    print('deprecated', file=sys.stderr)\n    return x * x")
+    course.submit(
+        ANNA, "import sys\ndef square(x):\n    print('deprecated', file=sys.stderr)\n    return x * x"
+    )
     course.autograde(ANNA)
     assert find_result(course, ANNA)["points"] == 5
 
@@ -124,7 +126,8 @@ def look(path):
         return ""
 print("SEEN", dict(os.environ), glob.glob("/home/*") , os.listdir("/"), os.listdir("."))
 print("SEEN", "".join(look(p) for p in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline")))
-print("SEEN", look("{gradebook}"), look("{other}"), look("{source}"), look("/etc/passwd"), look("/etc/shadow"))
+print("SEEN", look("{gradebook}"), look("{other}"), look("{source}"))
+print("SEEN", look("/etc/passwd"), look("/etc/shadow"))
 for address in ("127.0.0.1", "1.1.1.1"):
     try:
         socket.create_connection((address, {port}), timeout=2)
@@ -330,7 +333,7 @@ def test_without_bubblewrap_grading_refuses_and_says_what_to_install(
     assert find_result(course, ANNA)["points"] is None
 
 
-LEAK = f"""
+LEAK = """
 import inspect, linecache
 def square(x):
     for frame in inspect.stack():

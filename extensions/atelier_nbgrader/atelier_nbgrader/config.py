@@ -54,7 +54,8 @@ def set_exchange(c: Any) -> None:
 
 
 def set_course_directory(c: Any, environ: Mapping[str, str]) -> None:
-    """Students: `~/<course>/<assignment>`; a course workspace: nbgrader's course directory at `~/<course>`."""
+    """Students: `~/<course>/<assignment>`; a course workspace: nbgrader's course directory at
+    `~/<course>`."""
     home = environ.get("HOME") or str(Path.home())
     c.Exchange.assignment_dir = home
     c.NbGraderAPI.timezone = environ.get("ATELIER_ZONE", "UTC")
@@ -66,7 +67,8 @@ def set_course_directory(c: Any, environ: Mapping[str, str]) -> None:
 
 
 def set_grading(c: Any) -> None:
-    """Student code runs in the sandbox; what a cell is comes from the gradebook; the desk knows how far it came."""
+    """Student code runs in the sandbox; what a cell is comes from the gradebook; the desk knows how far it
+    came."""
     ours, theirs = "atelier_nbgrader.preprocessors", "nbgrader.preprocessors"
     c.Autograde.sanitize_preprocessors = [
         f"{theirs}.ClearOutput",
@@ -98,7 +100,8 @@ def set_feedback(c: Any) -> None:
 
 
 def set_showing(c: Any) -> None:
-    """Everything that formgrader and feedback show of a notebook is cleaned, and no page loads a foreign script."""
+    """Everything that formgrader and feedback show of a notebook is cleaned, and no page loads a foreign
+    script."""
     c.HTMLExporter.preprocessors = ["atelier_nbgrader.preprocessors.SanitizeNotebook"]
     c.HTMLExporter.filters = {"markdown2html": "atelier_nbgrader.preprocessors.sanitize.render_markdown"}
     c.HTMLExporter.mathjax_url = ""

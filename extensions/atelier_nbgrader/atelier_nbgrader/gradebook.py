@@ -14,7 +14,8 @@ from atelier_nbgrader.instants import parse_instant
 
 @contextmanager
 def open_gradebook(coursedir: Any) -> Iterator[Gradebook]:
-    """nbgrader's gradebook, without the warnings that nbgrader 0.9.6 causes with SQLAlchemy 2.1 (rows are right)."""
+    """nbgrader's gradebook, without the warnings that nbgrader 0.9.6 causes with SQLAlchemy 2.1 (rows are
+    right)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)
         with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
@@ -56,7 +57,8 @@ def _find_name(member: Any) -> str:
 
 
 def write_assignments(gradebook: Gradebook, assignments: Iterable[dict[str, Any]]) -> None:
-    """Due dates of the service's assignments, as naive UTC, which nbgrader keeps (its own parsing of offsets is wrong).
+    """Due dates of the service's assignments, as naive UTC, which nbgrader keeps (its own parsing of
+    offsets is wrong).
 
     Assignments that the gradebook does not know yet are made, so that their due date is right from the start.
     """

@@ -1,6 +1,7 @@
 """Makes HTML that a student's notebook produced safe to show in a teacher's or another student's page.
 
-What stays: text, tables, lists, links to other sites, pictures that are inside the page. What goes: everything
+What stays: text, tables, lists, links to other sites, pictures that are inside the page. What goes:
+everything
 that runs, loads, sends, moves or imitates the page around it.
 """
 
@@ -11,25 +12,63 @@ import bleach
 from bleach.css_sanitizer import CSSSanitizer
 from bs4 import BeautifulSoup
 
-TEXT_TAGS = "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5"
-MORE_TAGS = "h6 hr i img ins kbd li mark ol p pre q s samp small span strong sub summary sup u ul var"
+TEXT_TAGS = "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure"
+MORE_TAGS = (
+    "h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strong sub summary sup u ul var"
+)
 TABLE_TAGS = "col colgroup table tbody td tfoot th thead tr"
 TAGS = frozenset(f"{TEXT_TAGS} {MORE_TAGS} {TABLE_TAGS}".split())
 # Removed with everything inside: their text is not meant to be read.
-REMOVED_WHOLE = (
-    "script style svg math iframe frame frameset object embed applet template noscript link meta base form textarea "
-    "select button title xmp noembed noframes plaintext"
-).split()
+REMOVED_WHOLE = [
+    "script",
+    "style",
+    "svg",
+    "math",
+    "iframe",
+    "frame",
+    "frameset",
+    "object",
+    "embed",
+    "applet",
+    "template",
+    "noscript",
+    "link",
+    "meta",
+    "base",
+    "form",
+    "textarea",
+    "select",
+    "button",
+    "title",
+    "xmp",
+    "noembed",
+    "noframes",
+    "plaintext",
+]
 PLAIN_ATTRIBUTES = frozenset(
     {"colspan", "rowspan", "alt", "title", "border", "span", "align", "valign", "open"}
 )
 SIZES = frozenset({"width", "height"})
 # Formgrader's own script acts on class names: only those without a meaning there stay.
 CLASSES = frozenset({"dataframe", "highlight", "table", "table-striped"})
-CSS_PROPERTIES = (
-    "color background-color text-align font-weight font-style font-size text-decoration vertical-align border "
-    "border-collapse padding margin width height max-width white-space"
-).split()
+CSS_PROPERTIES = [
+    "color",
+    "background-color",
+    "text-align",
+    "font-weight",
+    "font-style",
+    "font-size",
+    "text-decoration",
+    "vertical-align",
+    "border",
+    "border-collapse",
+    "padding",
+    "margin",
+    "width",
+    "height",
+    "max-width",
+    "white-space",
+]
 MAX_HTML_CHARACTERS = 2_000_000
 
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+")

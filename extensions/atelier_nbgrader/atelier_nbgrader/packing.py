@@ -51,10 +51,13 @@ def pack(
     files = list(_list_files(folder, (*LEFT_OUT, *ignore)))
     _check_size(files, limits)
     # mtime and the name inside gzip's header would make each archive different.
-    with target.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            for name, file in files:
-                _add(archive, name, file)
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name, file in files:
+            _add(archive, name, file)
     return [name for name, _file in files]
 
 
@@ -100,7 +103,8 @@ def _check_size(files: list[tuple[str, Path]], limits: PackLimits) -> None:
     if total > limits.total_mb * MB:
         largest, name = max(sizes)
         text = _(
-            "The folder holds {total} MB, at most {most} MB can be sent. The largest file is “{name}” ({size} MB): "
+            "The folder holds {total} MB, at most {most} MB can be sent. The largest file is “{name}” "
+            "({size} MB): "
             "make it smaller or remove it."
         )
         raise PackingRefusal(

@@ -21,7 +21,8 @@ def restore(
     connect: Callable[[], ServiceClient] = ServiceClient.of_workspace,
     archive_max_bytes: int = 2_000_000_000,
 ) -> Path:
-    """Unpack a submission into `<home>/<course>/<assignment>/submission-<time>/`, read-only; returns that folder.
+    """Unpack a submission into `<home>/<course>/<assignment>/submission-<time>/`, read-only; returns that
+    folder.
 
     A folder that is there already is returned as it is. Raises ServiceRefusal (404 for somebody else's) and
     BrokenArchive.
@@ -29,7 +30,7 @@ def restore(
     with connect() as service:
         receipt = service.get(path("submissions", submission_id))
         folder = home / receipt["course"] / receipt["assignment"]
-        target = folder / f"submission-{folder_time(receipt['received_at'])}"
+        target: Path = folder / f"submission-{folder_time(receipt['received_at'])}"
         if target.is_dir():
             return target
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ def make_result(
 ) -> dict[str, Any]:
     """The result of the submission that is collected now:
 
-    `{submission_id, points, max_points, problem, needs_manual_grade, feedback_id}`; with a problem, points are None.
+    `{submission_id, points, max_points, problem, needs_manual_grade, feedback_id}`; with a problem, points
+    are None.
     """
     receipt = desk.find_receipt(assignment, account)
     assert receipt is not None
@@ -78,7 +79,15 @@ def _find_damage(file: Path) -> str | None:
     """Why a notebook's file cannot even be read; nbgrader stops before any step of ours can say so."""
     try:
         nbformat.reads(file.read_text(encoding="utf-8"), as_version=4)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, nbformat.ValidationError):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        nbformat.ValidationError,
+    ):
         return _("{name}: the notebook's file is damaged.").format(name=file.stem)
     return None
 

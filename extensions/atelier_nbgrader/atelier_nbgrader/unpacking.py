@@ -1,6 +1,7 @@
 """Unpacks an archive from the exchange. What is in it was written by somebody else and is hostile.
 
-Everything is unpacked into a new folder beside the target and takes its place by one rename: there is never half
+Everything is unpacked into a new folder beside the target and takes its place by one rename: there is
+never half
 an archive. Only plain files are written, with our own permissions, at paths that stay inside.
 """
 
@@ -13,7 +14,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from atelier_nbgrader.language import translate as _
 
@@ -35,7 +36,8 @@ class BrokenArchive(Exception):
 
 
 def unpack(archive: Path, target: Path, limits: UnpackLimits | None = None) -> list[str]:
-    """Unpack into the folder `target`, which must not exist; returns the paths. Raises BrokenArchive, and then
+    """Unpack into the folder `target`, which must not exist; returns the paths. Raises BrokenArchive, and
+    then
     nothing is left behind."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as place:
@@ -58,7 +60,8 @@ def _unpack_into(archive: Path, folder: Path, limits: UnpackLimits) -> list[str]
     room = limits.total_mb * 1_000_000
     names: list[str] = []
     with archive.open("rb") as raw, gzip.GzipFile(fileobj=raw) as plain:
-        with tarfile.open(fileobj=_Bounded(plain, room), mode="r|") as entries:
+        bounded = cast(IO[bytes], _Bounded(plain, room))
+        with tarfile.open(fileobj=bounded, mode="r|") as entries:
             for entry in entries:
                 path = check_path(entry.name)
                 if len(names) >= limits.files:
@@ -78,7 +81,7 @@ def _unpack_into(archive: Path, folder: Path, limits: UnpackLimits) -> list[str]
 class _Bounded:
     """A reader that stops a bomb: no more than `room` bytes come out."""
 
-    def __init__(self, source: IO[bytes], room: int) -> None:
+    def __init__(self, source: gzip.GzipFile, room: int) -> None:
         self._source = source
         self._room = room
 

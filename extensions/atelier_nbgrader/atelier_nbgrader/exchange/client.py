@@ -42,7 +42,8 @@ class ServiceClient:
             headers=headers,
             timeout=TIMEOUT,
             transport=transport,
-            trust_env=False,  # the service is on the inside: a proxy variable set by a student must not matter
+            # the service is on the inside: a proxy variable set by a student must not matter
+            trust_env=False,
         )
 
     @classmethod
@@ -93,7 +94,8 @@ class ServiceClient:
     def download(self, where: str, target: Path, most_bytes: int) -> Mapping[str, str]:
         """GET a file into `target`, streamed; returns the answer's headers.
 
-        Raises ServiceRefusal when it is larger than `most_bytes`, cut, or not what its ETag (SHA-256) promises.
+        Raises ServiceRefusal when it is larger than `most_bytes`, cut, or not what its ETag (SHA-256)
+        promises.
         """
         seen, digest = 0, hashlib.sha256()
         try:

@@ -1,6 +1,7 @@
 """Fetch an assignment: the newest release, without ever overwriting what a student has changed.
 
-A file that is as it was delivered is updated. A file that was changed is kept, and the new one is put beside it
+A file that is as it was delivered is updated. A file that was changed is kept, and the new one is put
+beside it
 as `name (release 2).ipynb`. A file that is gone comes back.
 """
 
@@ -57,7 +58,8 @@ class ExchangeFetchAssignment(Exchange, abc.ExchangeFetchAssignment):
 
 
 def merge_release(files: Path, names: list[str], folder: Path, version: int) -> list[str]:
-    """Bring the unpacked release `files` into a student's `folder`; returns what was put beside changed files.
+    """Bring the unpacked release `files` into a student's `folder`; returns what was put beside changed
+    files.
 
     Each file arrives by a rename, so that an interrupted fetch can simply be repeated.
     """

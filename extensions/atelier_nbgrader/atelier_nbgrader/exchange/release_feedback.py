@@ -1,4 +1,5 @@
-"""Release feedback: stage feedback and results in the service. They become marks when a teacher confirms them."""
+"""Release feedback: stage feedback and results in the service. They become marks when a teacher confirms
+them."""
 
 import hashlib
 import shutil

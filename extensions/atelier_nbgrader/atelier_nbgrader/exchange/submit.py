@@ -26,12 +26,14 @@ class ExchangeSubmit(Exchange, abc.ExchangeSubmit):
 
     before_packing = Unicode(
         "",
-        help="Dotted name of a function that is called with the folder (a Path) before it is packed, for example "
+        help="Dotted name of a function that is called with the folder (a Path) before it is packed, for "
+        "example "
         "to have an open notebook saved.",
     ).tag(config=True)
     quiet_s = Float(
         1.5,
-        help="In a team workspace: wait until no file has changed for so many seconds. Live editing writes to "
+        help="In a team workspace: wait until no file has changed for so many seconds. Live editing writes "
+        "to "
         "the disk about a second after the last key.",
     ).tag(config=True)
     attempts = 3

@@ -21,7 +21,8 @@ class Step:
 
 
 def find_step(preprocessor: Any, resources: Any) -> Step:
-    """The step a preprocessor is in. The converter that started it is one of its parents and has the folders."""
+    """The step a preprocessor is in. The converter that started it is one of its parents and has the
+    folders."""
     facts = resources["nbgrader"]
     parent = preprocessor.parent
     while parent is not None and not hasattr(parent, "coursedir"):

@@ -68,9 +68,10 @@ def _withhold_one(output: NotebookNode, hidden: set[str]) -> NotebookNode:
     if not any(line in text for line in hidden):
         return output
     said = _("[not shown: contains a part of a hidden test]")
+    shown: NotebookNode = new_output("stream", name="stdout", text=said + "\n")
     if output.output_type == "error":
-        return new_output("error", ename=output.ename, evalue="", traceback=[f"{output.ename}: {said}"])
-    return new_output("stream", name="stdout", text=said + "\n")
+        shown = new_output("error", ename=output.ename, evalue="", traceback=[f"{output.ename}: {said}"])
+    return shown
 
 
 def _list_texts(output: NotebookNode) -> list[str]:

@@ -1,8 +1,11 @@
 """The first step of grading: what a cell *is* comes from the gradebook, never from the student's file.
 
-nbgrader trusts the submitted metadata for much: a student who sets `solution: false` on a manually graded code
+nbgrader trusts the submitted metadata for much: a student who sets `solution: false` on a manually graded
+code
 cell would get full points, and one with an old `schema_version` stops the whole class.
 """
+
+from collections.abc import Callable
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
@@ -20,7 +23,8 @@ SCHEMA_VERSION = 3
 
 
 class RestoreCells(NbGraderPreprocessor):
-    """Rewrites nbgrader's metadata, source of locked cells and cell types; puts back graded cells that are missing."""
+    """Rewrites nbgrader's metadata, source of locked cells and cell types; puts back graded cells that are
+    missing."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:  # type: ignore[type-arg]
         step = find_step(self, resources)
@@ -78,7 +82,8 @@ def _describe(source_cell: object, notebook: Notebook) -> NotebookNode:
 
 
 def restore_cells(nb: NotebookNode, known: KnownCells) -> list[str]:
-    """Make the notebook's cells what the gradebook says; returns the names of graded cells that were put back.
+    """Make the notebook's cells what the gradebook says; returns the names of graded cells that were put
+    back.
 
     A missing cell comes back at the end, where everything that the student defined is already there.
     """
@@ -109,5 +114,6 @@ def _restore_cell(cell: NotebookNode, found: NotebookNode) -> NotebookNode:
 
 
 def _make_cell(cell_type: str, source: str, metadata: NotebookNode) -> NotebookNode:
-    make = new_code_cell if cell_type == "code" else new_markdown_cell
-    return make(source=source, metadata=NotebookNode(nbgrader=NotebookNode(metadata)))
+    make: Callable[..., NotebookNode] = new_code_cell if cell_type == "code" else new_markdown_cell
+    made: NotebookNode = make(source=source, metadata=NotebookNode(nbgrader=NotebookNode(metadata)))
+    return made

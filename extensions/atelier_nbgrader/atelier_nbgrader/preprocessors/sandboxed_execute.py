@@ -66,7 +66,8 @@ class SandboxedExecute(NbGraderPreprocessor):
             size = sum(file.stat().st_size for file in files.rglob("*") if file.is_file())
             if size > self.disk_mb * MB:
                 text = _(
-                    "The submission's files take {size} MB, more than the {most} MB they may take when graded."
+                    "The submission's files take {size} MB, more than the {most} MB they may take when "
+                    "graded."
                 )
                 raise GradingProblem(text.format(size=size // MB, most=self.disk_mb))
             return run_cells(sources, files, self.limits)
@@ -75,7 +76,7 @@ class SandboxedExecute(NbGraderPreprocessor):
 def take_answer(cell: NotebookNode, answer: Answer) -> None:
     """Put a cell's outputs into our notebook.
 
-    A test that passed keeps its points although it wrote to stderr (a library's warning is not a wrong answer):
+    A test that passed keeps its points although it wrote to stderr (a library's warning is no wrong answer):
     nbgrader counts any stderr as a failure, the kernel's reply says whether the cell raised.
     """
     cell.outputs = answer.outputs

@@ -19,6 +19,8 @@ from atelier_nbgrader.html_cleaning import clean_html, is_base64
 from atelier_nbgrader.language import translate as _
 
 PICTURES = ("image/png", "image/jpeg")
+TEXTS = ("text/plain", "text/latex", "text/markdown")
+SVG = "image/svg+xml"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _GRADE_ID = re.compile(r"[\w.-]{1,200}")
 _LEXER = NotebookNode(name="python", pygments_lexer="ipython3")
@@ -68,24 +70,24 @@ def clean_metadata(metadata: Any) -> NotebookNode:
 
 def clean_output(output: NotebookNode) -> NotebookNode | None:
     """An output of a known kind; None for one that says nothing."""
-    kind = output.get("output_type")
+    kind, made = output.get("output_type"), None
     if kind == "stream":
-        return new_output(
-            "stream", name="stdout" if output.name != "stderr" else "stderr", text=str(output.text)
-        )
-    if kind == "error":
+        name = "stderr" if output.name == "stderr" else "stdout"
+        made = new_output("stream", name=name, text=str(output.text))
+    elif kind == "error":
         lines = [str(line) for line in output.traceback]
-        return new_output("error", ename=str(output.ename), evalue=str(output.evalue), traceback=lines)
-    if kind not in ("display_data", "execute_result"):
-        return None
-    data = clean_data(output.data)
-    if not data and output.data:
-        data = {"text/plain": _("[an output of a kind that is not shown]")}
-    return new_output("display_data", data=data)
+        made = new_output("error", ename=str(output.ename), evalue=str(output.evalue), traceback=lines)
+    elif kind in ("display_data", "execute_result"):
+        data = clean_data(output.data)
+        if not data and output.data:
+            data = {"text/plain": _("[an output of a kind that is not shown]")}
+        made = new_output("display_data", data=data)
+    return made
 
 
 def clean_data(data: dict[str, Any]) -> dict[str, str]:
-    """Known kinds only. SVG is shown as a picture, in which nothing runs; JavaScript and widgets are not shown."""
+    """Known kinds only. SVG is shown as a picture, in which nothing runs; JavaScript and widgets are not
+    shown."""
     kept: dict[str, str] = {}
     for kind, value in data.items():
         text = "".join(value) if isinstance(value, list) else value
@@ -93,9 +95,7 @@ def clean_data(data: dict[str, Any]) -> dict[str, str]:
             continue
         if kind == "text/html":
             kept[kind] = clean_html(text)
-        elif kind in ("text/plain", "text/latex", "text/markdown") or (kind in PICTURES and is_base64(text)):
-            kept[kind] = text
-        elif kind == "image/svg+xml" and "<svg" in text:
+        elif kind in TEXTS or (kind in PICTURES and is_base64(text)) or (kind == SVG and "<svg" in text):
             kept[kind] = text
     return kept
 

@@ -3,7 +3,8 @@
 Three processes, each trusting the next one less (see docs/decisions/autograde-sandbox.md):
 
 * nbgrader's autograde (`run.py`): builds the request, takes only validated outputs back;
-* the conductor (`conductor.py`): an ordinary process without environment that asks the kernel for one cell after
+* the conductor (`conductor.py`): an ordinary process without environment that asks the kernel for one cell
+after
   the other and writes down what it answers;
 * the kernel (`launch.py` starts it): inside bubblewrap, with the student's files only.
 """

@@ -52,7 +52,8 @@ def check_sandbox() -> str:
 
 def _cannot_isolate(reason: str) -> str:
     return _(
-        "Grading is refused: bubblewrap is installed but cannot create namespaces here ({reason}). Allow user "
+        "Grading is refused: bubblewrap is installed but cannot create namespaces here ({reason}). Allow "
+        "user "
         "namespaces (sysctl kernel.unprivileged_userns_clone=1); in a container also "
         "the seccomp calls and systempaths=unconfined, see docs/grading.md."
     ).format(reason=reason[:300])

@@ -1,11 +1,12 @@
 """Asks a sandboxed kernel for one cell after the other, and writes down what it answers.
 
-A program of its own (`python -I conductor.py`), without the workspace's environment and with limits of its own,
+A program of its own (`python -I conductor.py`), without the workspace's environment and with its own limits,
 because everything that it reads comes from the student's code. Standard input: a request (see `run.py`).
 Standard output: `{"end": {"kind", "cell", "detail"}, "cells": [{"status", "execution_count", "outputs"}]}`
 with one entry for each cell that was answered completely.
 
-`kind` is `done`, or why the run was cut: `start`, `died`, `timeout`, `run_timeout`, `memory`, `processes`, `output`.
+`kind` is `done`, or why the run was cut: `start`, `died`, `timeout`, `run_timeout`, `memory`, `processes`,
+`output`.
 """
 
 import contextlib
@@ -91,10 +92,12 @@ class Kernel:
     def ask(self, message_type: str, content: dict[str, Any]) -> str:
         """Send a request on the shell socket; returns its id."""
         message = self._session.send(self._shell, message_type, content)
+        assert message is not None  # None only for a message that could not be made
         return str(message["header"]["msg_id"])
 
     def listen(self, wait_s: float) -> list[tuple[str, dict[str, Any]]]:
-        """Messages that came within `wait_s`, as (socket name, message). Raises RunCut when a limit is passed."""
+        """Messages that came within `wait_s`, as (socket name, message). Raises RunCut when a limit is
+        passed."""
         ready = dict(self._poller.poll(int(wait_s * 1000)))
         heard = []
         assert self._process.stderr is not None
@@ -115,7 +118,7 @@ class Kernel:
             message = self._session.deserialize(parts)
         except (ValueError, TypeError, KeyError, IndexError, RecursionError, AttributeError):
             return None  # forged or damaged: as if it had not been sent
-        return message if isinstance(message.get("content"), dict) else None
+        return message if message and isinstance(message.get("content"), dict) else None
 
     def _check_use(self) -> None:
         """Raise RunCut if the kernel is gone or uses too much. At most four real looks a second."""
@@ -298,7 +301,7 @@ def _protect_own_process() -> None:
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Run a request to its end; never raises for what the student's code does."""
     limits, answers, kernel = request["limits"], [], None
-    end = {"kind": "done", "cell": None, "detail": ""}
+    end: dict[str, Any] = {"kind": "done", "cell": None, "detail": ""}
     try:
         kernel = Kernel(request["command"], request["connection"], limits)
         conductor = Conductor(kernel, limits)

@@ -34,7 +34,8 @@ def _set_limits(memory_mb: int, file_mb: int, processes: int, cpu_s: int) -> Non
     _set_limit(resource.RLIMIT_CORE, 0)
     _set_limit(resource.RLIMIT_NOFILE, 512)
     os.nice(10)
-    # If the machine runs out of memory, this goes first. Some containers forbid it; the limits above still hold.
+    # If the machine runs out of memory, this goes first. Some containers forbid it; the limits above still
+    # hold.
     try:
         Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError:

@@ -9,7 +9,8 @@ class Limits:
 
     `memory_mb` is enforced twice: as address space of each process (twice the figure, since numpy and its
     threads reserve what they never touch) and as resident memory of all processes together, measured four
-    times a second. `disk_mb` is the size of each of the three memory file systems the student's code can write to.
+    times a second. `disk_mb` is the size of each of the three memory file systems the student's code can
+    write to.
     """
 
     cell_s: float = 30.0

@@ -43,8 +43,9 @@ class Answer:
 def run_cells(sources: Sequence[str], folder: Path, limits: Limits | None = None) -> list[Answer]:
     """Run cells in a new kernel in a sandbox that sees a copy of `folder`; returns one answer per source.
 
-    Raises SandboxUnavailable when this machine cannot isolate, GradingProblem when the run was cut (time, memory,
-    processes, a dead kernel): then there is no answer at all, because half a run must not become points.
+    Raises SandboxUnavailable when this machine cannot isolate, GradingProblem when the run was cut (time,
+    memory, processes, a dead kernel): then there is no answer
+    at all, because half a run must not become points.
     """
     limits = limits or Limits()
     bwrap = bubblewrap.check_sandbox()
@@ -117,7 +118,10 @@ def _conduct(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
         detail = done.stderr.decode(errors="replace").strip().rsplit("\n", 1)[-1][:300]
         # Its own limit is reached only by a flood of messages.
         flooded = done.returncode < 0 or "MemoryError" in detail
-        return {"end": {"kind": "output" if flooded else "start", "cell": None, "detail": detail}, "cells": []}
+        return {
+            "end": {"kind": "output" if flooded else "start", "cell": None, "detail": detail},
+            "cells": [],
+        }
     assert isinstance(result, dict)
     return result
 

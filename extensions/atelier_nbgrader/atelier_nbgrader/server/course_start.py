@@ -45,7 +45,8 @@ def ensure_course(
 
 
 def ensure_source(service: ServiceClient, slug: str, root: Path, log: logging.Logger) -> bool:
-    """Unpack the course's template into `source`, once: only when there is no source. Returns whether it did."""
+    """Unpack the course's template into `source`, once: only when there is no source. Returns whether it
+    did."""
     source = root / "source"
     if source.exists():
         return False

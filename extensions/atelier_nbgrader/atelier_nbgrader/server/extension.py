@@ -1,6 +1,7 @@
 """What jupyter_server calls when it loads `atelier_nbgrader`.
 
-Its name sorts before nbgrader's, so its routes are asked first: the guarded formgrader answers, not the plain one.
+Its name sorts before nbgrader's, so its routes are asked first: the guarded formgrader answers, not the
+plain one.
 """
 
 import os

@@ -31,7 +31,8 @@ FILE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src d
 
 
 def make_policy(trusted_page: str) -> str:
-    """The policy of a page whose inline scripts are those of `trusted_page`, a page without foreign content."""
+    """The policy of a page whose inline scripts are those of `trusted_page`, a page without foreign
+    content."""
     scripts = [found["text"] for found in _SCRIPT.finditer(trusted_page) if "src=" not in found["attributes"]]
     clicks = [found["text"] for found in _ONCLICK.finditer(trusted_page)]
     hashes = sorted({_hash(text) for text in [*scripts, *clicks] if text})
@@ -73,8 +74,9 @@ class GuardedPage(Guarded):
         super().write(chunk)  # type: ignore[misc]
 
 
-class GuardedSubmission(Guarded, handlers.SubmissionHandler):  # type: ignore[misc]
-    """The page that shows a student's notebook: allowed is what the same page has around an empty notebook."""
+class GuardedSubmission(Guarded, handlers.SubmissionHandler):
+    """The page that shows a student's notebook: allowed is what the same page has around an empty
+    notebook."""
 
     def write(self, chunk: Any) -> None:
         if isinstance(chunk, str):
@@ -106,9 +108,11 @@ class _Remembering:
 
 
 class GuardedApi(Guarded):
-    """JSON about people and work. nbgrader sends it as text/html: opened as a page it would run what is in it.
+    """JSON about people and work. nbgrader sends it as text/html: opened as a page it would run what is in
+    it.
 
-    Sent as plain text, not as application/json: formgrader's scripts parse the text themselves, and jQuery would
+    Sent as plain text, not as application/json: formgrader's scripts parse the text themselves, and jQuery
+    would
     have parsed it before them (no message after any button).
     """
 
@@ -122,7 +126,7 @@ class GuardedApi(Guarded):
         super().write(chunk)  # type: ignore[misc]
 
 
-class GuardedFiles(handlers.SubmissionFilesHandler):  # type: ignore[misc]
+class GuardedFiles(handlers.SubmissionFilesHandler):
     """Files that a student submitted: for downloading. Nothing in them runs in this origin."""
 
     def set_extra_headers(self, path: str) -> None:
