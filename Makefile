@@ -15,7 +15,7 @@ LOCKED = --require-hashes --compile-bytecode
 OURS := . extensions/atelier extensions/atelier_nbgrader extensions/atelier_widgets
 LAB := extensions/atelier_lab
 LAB_SOURCES := $(wildcard $(addprefix $(LAB)/,*.json *.lock *.toml *.py .yarnrc.yml src/* src/*/* style/* \
-  schema/* atelier_lab/*.py atelier_lab/*/*.py atelier_lab/*.json jupyter-config/* jupyter-config/*/*))
+  server_config/* atelier_lab/*.py atelier_lab/*/*.py atelier_lab/*/*.json jupyterlab_language_pack_bg_BG/*.py))
 HTMX := extensions/atelier/atelier/pages/static/vendor/htmx.min.js
 SET_UP = $(STAMPS)/run $(STAMPS)/ours $(STAMPS)/lab $(HTMX)
 

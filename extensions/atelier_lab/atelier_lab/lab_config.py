@@ -51,13 +51,12 @@ def disabled_extensions(kind: str) -> list[str]:
     """Which of Lab's extensions are off: nbgrader's own lists everywhere, all of nbgrader for students."""
     disabled = ["@jupyter-notebook/lab-extension", "@jupyterlab/extensionmanager-extension", LSP]
     if kind == "course":
-        disabled += ["@jupyter/nbgrader:assignment-list", "@jupyter/nbgrader:course-list"]
+        disabled += [f"@jupyter/nbgrader:{part}" for part in ("assignment-list", "course-list", "formgrader", "menu")]
     else:
         disabled += ["@jupyter/nbgrader", EXPORT_MENU]
     if kind == "team":
-        disabled += [
-            "@jupyter/collaboration-extension:shared-link"
-        ]  # who opens a team's workspace: its members
+        # Who may open a team's workspace is the roster's word, not a link's.
+        disabled += ["@jupyter/collaboration-extension:shared-link"]
     else:
         disabled += ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"]
     return disabled
