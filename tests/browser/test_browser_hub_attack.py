@@ -10,9 +10,9 @@ from tests.atelier_stack import Stack, run_chromium
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
-ATTACKER = "georgi.dobrev@students.school-a.example"
-VICTIM = "dariya.zheleva@students.school-a.example"
-TEACHER = "second.teacher@school-a.example"
+ATTACKER = "attack.one@students.school-a.example"
+VICTIM = "attack.two@students.school-a.example"
+TEACHER = "attack.teacher@school-a.example"
 SEND = """async ([url, method, body]) => {
   try {
     const headers = {"Content-Type": "text/plain"};
@@ -25,6 +25,11 @@ SEND = """async ([url, method, body]) => {
 @pytest.fixture(scope="module")
 def visited(stack: Stack) -> Iterator[Page]:
     """The victim's browser on a page of a team workspace, where the attacker's script runs."""
+    stack.add_people(
+        f"Тереза Учителска {TEACHER} teacher",
+        f"Злати Нападателев {ATTACKER} student",
+        f"Яна Жертвова {VICTIM} student",
+    )
     course = stack.make_course("attack-hub", TEACHER, [ATTACKER, VICTIM])
     account = stack.make_team(course, "Отбор", [ATTACKER, VICTIM])
     stack.wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 30, "no account")

@@ -8,12 +8,13 @@ from tests.atelier_stack import Stack
 
 pytestmark = pytest.mark.hub
 
-STUDENT = "bozhidara.vasileva@students.school-a.example"
-STAYS = "boris.gochev@students.school-a.example"
+STUDENT = "ends.one@students.school-a.example"
+STAYS = "ends.two@students.school-a.example"
 BOUND_S = 60
 
 
 def test_deactivated_person_is_out_within_a_minute_even_without_the_steward(stack: Stack) -> None:
+    stack.add_people(f"Крум Крайчев {STUDENT} student", f"Стоя Стоянова {STAYS} student")
     browser, other = stack.sign_in(STUDENT), stack.sign_in(STAYS)
     person = stack.find_person(STUDENT)
     stack.start_workspace(person)

@@ -16,8 +16,8 @@ from tests.atelier_stack import Browser, Stack, wait_until
 
 pytestmark = pytest.mark.hub
 
-TEACHER = "second.teacher@school-a.example"
-MEMBERS = ["andrey.atanasov@students.school-a.example", "asen.bonev@students.school-a.example"]
+TEACHER = "work.teacher@school-a.example"
+MEMBERS = ["work.one@students.school-a.example", "work.two@students.school-a.example"]
 OUTSIDER = "filip.arsov@school-b.example"
 START_WITHIN_S = 90
 
@@ -42,6 +42,11 @@ class TeamWorkspace:
 
 @pytest.fixture(scope="module")
 def team(stack: Stack) -> TeamWorkspace:
+    stack.add_people(
+        f"Тереза Учителска {TEACHER} teacher",
+        f"Андрей Атанасов {MEMBERS[0]} student",
+        f"Боряна Бонева {MEMBERS[1]} student",
+    )
     course = stack.make_course("live-hub", TEACHER, MEMBERS)
     account = stack.make_team(course, "Отбор", MEMBERS)
     browser = stack.sign_in(MEMBERS[0])
@@ -123,7 +128,7 @@ def test_tokens_inside_a_workspace_change_nothing_on_the_hub(
     assert answer.status_code in (403, 404), answer.text
 
 
-def test_person_can_neither_make_tokens_nor_share(stack: Stack) -> None:
+def test_person_can_neither_make_tokens_nor_share(stack: Stack, team: TeamWorkspace) -> None:
     browser = stack.sign_in(MEMBERS[1])
     me = stack.find_person(MEMBERS[1])
     browser.get(f"{stack.public_url}/hub/spawn-pending/{me}")
@@ -249,7 +254,7 @@ def test_restart_of_the_hub_keeps_workspaces_and_their_kernels(stack: Stack, tea
     assert ask_who(stack, team.own_token)["name"] == team.account
 
 
-def test_stop_leaves_no_process_of_the_account(stack: Stack) -> None:
+def test_stop_leaves_no_process_of_the_account(stack: Stack, team: TeamWorkspace) -> None:
     person = stack.find_person(MEMBERS[1])
     browser = stack.sign_in(MEMBERS[1])
     open_workspace(stack, browser, person)
