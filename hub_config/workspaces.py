@@ -129,7 +129,7 @@ class LocalWorkspace(AtelierWorkspace, SimpleLocalProcessSpawner):
     logs_dir = Unicode(help="Folder of the workspaces' logs; each start begins the account's log anew.").tag(
         config=True
     )
-    leftover_timeout_s = Int(5, help="Seconds that what runs in a stopped workspace has to end.").tag(
+    leftover_timeout_s = Int(3, help="Seconds that what runs in a stopped workspace has to end.").tag(
         config=True
     )
 
