@@ -226,3 +226,26 @@ def test_the_template_is_sent_whole_and_nothing_beside_it(
         assert content.read() == b"{}" * 1000
     assert archive.content == ask(stand, "course", "GET", "/courses/geo-8a/template").content
     assert ask(stand, "student", "GET", "/courses/geo-8a/template").status_code == 404
+
+
+# ------------------------------------------------------------------ what operators must know
+def test_a_lost_blob_is_a_sentence_for_people_and_a_line_for_operators(
+    stand: Stand, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand.release()
+    receipt = stand.submit().json()
+    stand.blobs.find(receipt["sha256"]).unlink()
+    answer = ask(stand, "student", "GET", f"/submissions/{receipt['id']}/archive")
+    assert (answer.status_code, answer.json()["error"]) == (500, "blob_lost")
+    assert f"blob-lost: blob {receipt['sha256']}" in caplog.text
+    assert ask(stand, "student", "GET", f"/submissions/{receipt['id']}").status_code == 200
+
+
+def test_submitting_the_lost_bytes_again_brings_them_back(stand: Stand) -> None:
+    stand.release()
+    receipt = stand.submit().json()
+    path = stand.blobs.find(receipt["sha256"])
+    for damage in (path.unlink, lambda: path.write_bytes(b"cut")):
+        damage()
+        assert stand.submit(key=f"again-{path.exists()}-{path.name[:4]}").status_code == 201
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == receipt["sha256"]

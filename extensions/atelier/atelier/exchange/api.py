@@ -66,7 +66,7 @@ def _answer(request: Request, status: int, code: str, template: str, **params: o
 
 async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ExchangeError)
-    _log.info("refused %s %s: %s", request.method, quote(request.url.path)[:300], error.code)
+    _log.info("refused: %s %s %s", error.code, request.method, quote(request.url.path)[:300])
     answer = _answer(request, error.status, error.code, error.template, **error.params)
     answer.headers.update(error.headers)
     return answer

@@ -1,6 +1,7 @@
 """Routes that move archives: releases, submissions, feedback. Streamed both ways."""
 
 import dataclasses
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -14,11 +15,14 @@ from atelier.exchange.access import Caller
 from atelier.exchange.archive import ArchiveLimits
 from atelier.exchange.arrival import Arrivals
 from atelier.exchange.course_routes import ARCHIVE_TYPE, AnyCaller, AnyServices
+from atelier.exchange.errors import ExchangeError
 from atelier.exchange.records import Receipt
 from atelier.exchange.views import ReleaseView, view_release
 from atelier.services import Services
+from atelier.texts import N_
 
 router = APIRouter()
+_log = logging.getLogger("atelier.exchange")
 
 # The body limit of the framework does not apply to archives: `Arrivals.receive` has the school's own limit.
 _NO_OTHER_LIMIT: dict[str, Any] = {
@@ -192,5 +196,12 @@ def _send_blob(
     headers = {"ETag": f'"{sha256}"', "Cache-Control": "private, no-cache", **(headers or {})}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    path = services.blobs.find(sha256)
+    try:
+        path = services.blobs.find(sha256)
+    except FileNotFoundError as error:
+        _log.error("blob-lost: %s", error)
+        text = N_(
+            "Atelier cannot find this file although it was stored. Tell your school; it can be restored."
+        )
+        raise ExchangeError(500, "blob_lost", text) from error
     return FileResponse(path, media_type=ARCHIVE_TYPE, headers=headers, filename=f"{name}.tar.gz")

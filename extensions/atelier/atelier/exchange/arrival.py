@@ -102,7 +102,7 @@ class Arrivals:
 
 def _check_space_left(error: OSError) -> None:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        _log.error("no space left for uploads: %s", error)
+        _log.error("no-space: %s", error)
         text = N_("Atelier has no room left for files. Your work is still with you; tell your school.")
         raise ExchangeError(507, "no_space", text) from error
 

@@ -5,6 +5,7 @@ workspace left there (OAuth) never does, so hostile team code that holds one can
 """
 
 import hashlib
+import logging
 import re
 import time
 from collections import OrderedDict
@@ -20,6 +21,7 @@ EXCHANGE_SCOPE = "custom:atelier:exchange"
 CACHE_S = 30.0
 CACHE_SIZE = 4096
 
+_log = logging.getLogger("atelier.exchange")
 _AUTHORIZATION = re.compile(r"(?:token|bearer) +([A-Za-z0-9._~+/=-]{8,512})", re.IGNORECASE)
 
 
@@ -67,17 +69,17 @@ class HubIdentities:
         try:
             answer = await self._hub.get("user", headers={"Authorization": f"token {token}"})
         except httpx.HTTPError as error:
-            raise _hub_unreachable() from error
+            raise _hub_unreachable(type(error).__name__) from error
         if answer.status_code in (401, 403):
             raise ExchangeError(
                 401, "token_refused", N_("This workspace's token no longer counts. Restart it.")
             )
         if answer.status_code != 200:
-            raise _hub_unreachable()
+            raise _hub_unreachable(f"HTTP {answer.status_code}")
         try:
             user = answer.json()
         except ValueError as error:
-            raise _hub_unreachable() from error
+            raise _hub_unreachable("no JSON") from error
         return user if isinstance(user, dict) else {}
 
 
@@ -91,6 +93,7 @@ def _check_own_workspace(user: dict[str, Any]) -> str:
     return str(name)
 
 
-def _hub_unreachable() -> ExchangeError:
+def _hub_unreachable(cause: str) -> ExchangeError:
+    _log.warning("hub-unreachable: %s", cause)
     text = N_("Atelier cannot check right now who you are. Nothing is lost: try again in a minute.")
     return ExchangeError(503, "hub_unreachable", text, headers={"Retry-After": "10"})

@@ -65,7 +65,7 @@ def store_submission(
 
     receipt, is_new = _commit(services, write)
     if is_new:
-        _log.info("stored submission %s of %s: %d bytes", receipt.id, caller.account, receipt.size)
+        _log.info("stored: submission=%s account=%s bytes=%d", receipt.id, caller.account, receipt.size)
     return receipt, is_new
 
 

@@ -56,7 +56,7 @@ class NoFailureEscapes:
         try:
             await self.app(scope, receive, send)
         except Exception:  # noqa: BLE001 (the last place that can log it)
-            _log.exception("failure at %s %s", scope.get("method"), quote(scope["path"])[:300])
+            _log.exception("failed: %s %s", scope.get("method"), quote(scope["path"])[:300])
 
 
 class SafeHeaders:
