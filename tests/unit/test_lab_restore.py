@@ -69,6 +69,11 @@ def test_top_folder_of_the_assignment_is_dropped(tmp_path: Path) -> None:
     assert (tmp_path / "copy" / "data" / "b").read_bytes() == b"2"
 
 
+def test_copy_is_read_only(tmp_path: Path) -> None:
+    unpack(io.BytesIO(pack({"a.ipynb": b"1"})), tmp_path / "copy", "intro")
+    assert (tmp_path / "copy" / "a.ipynb").stat().st_mode & 0o777 == 0o444
+
+
 def test_copies_are_named_after_the_schools_clock_and_never_reused(tmp_path: Path) -> None:
     first = choose_folder(tmp_path, "geo", "intro", "2026-10-25T00:30:00Z", "Europe/Sofia")
     first.mkdir(parents=True)

@@ -51,7 +51,9 @@ def disabled_extensions(kind: str) -> list[str]:
     """Which of Lab's extensions are off: nbgrader's own lists everywhere, all of nbgrader for students."""
     disabled = ["@jupyter-notebook/lab-extension", "@jupyterlab/extensionmanager-extension", LSP]
     if kind == "course":
-        disabled += [f"@jupyter/nbgrader:{part}" for part in ("assignment-list", "course-list", "formgrader", "menu")]
+        disabled += [
+            f"@jupyter/nbgrader:{part}" for part in ("assignment-list", "course-list", "formgrader", "menu")
+        ]
     else:
         disabled += ["@jupyter/nbgrader", EXPORT_MENU]
     if kind == "team":

@@ -1,6 +1,7 @@
 """Opens an own earlier submission again: its archive becomes a new folder below the assignment's.
 
-The work that is there stays as it is, and the copy is left out of later submissions.
+The work that is there stays as it is. The copy is read-only and left out of later submissions: whoever goes on
+working in it by mistake would otherwise submit something else.
 """
 
 import shutil
@@ -67,6 +68,7 @@ def _write_file(source: tarfile.TarFile, member: tarfile.TarInfo, path: Path) ->
         raise UnsafeArchive(member.name)
     with content, path.open("xb") as target:
         shutil.copyfileobj(content, target)
+    path.chmod(0o444)
 
 
 def _check_member(member: tarfile.TarInfo, top: str) -> PurePosixPath:
