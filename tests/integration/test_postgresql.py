@@ -107,3 +107,55 @@ def test_one_address_is_open_to_one_person_at_a_time(sessions: SessionFactory):
     with sessions() as session:
         assert session.scalars(select(SchoolClass).where(SchoolClass.name == "9А")).all() == []
         assert session.scalars(select(ClassMembership).where(ClassMembership.number > 28)).all() == []
+
+
+def test_of_two_first_sign_ins_with_one_address_at_once_only_one_binds(sessions: SessionFactory):
+    """Whoever is second waits for the first and meets a bound identity; nothing is ever bound again."""
+    email = "second.teacher@school-a.example"
+    ready = threading.Barrier(2)
+    results: dict[str, str] = {}
+
+    def enter(subject: str) -> None:
+        ready.wait()
+        try:
+            with sessions.begin() as session:
+                attempt = SignInAttempt("google", subject, email, True, "school-a.example")
+                results[subject] = roster.sign_in(session, CITY, attempt, NOW).id
+        except roster.Refusal as refusal:
+            results[subject] = refusal.code
+
+    threads = [threading.Thread(target=enter, args=(f"sub-{n}",)) for n in (1001, 1002)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with sessions() as session:
+        identity = session.scalars(select(Identity).where(Identity.email == email)).one()
+    assert sorted(results.values()) == sorted([identity.person_id, "address_taken"])
+    assert results[identity.subject or ""] == identity.person_id
+
+
+def test_of_two_first_administrators_at_once_one_is_made(sessions: SessionFactory):
+    ready = threading.Barrier(2)
+    results: list[str] = []
+
+    def enter() -> None:
+        ready.wait()
+        try:
+            with sessions.begin() as session:
+                attempt = SignInAttempt(
+                    "google", "sub-head", "admin@school-a.example", True, "school-a.example"
+                )
+                results.append(roster.sign_in(session, CITY, attempt, NOW).id)
+        except roster.Refusal as refusal:
+            results.append(refusal.code)
+
+    threads = [threading.Thread(target=enter) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with sessions() as session:
+        person = roster.find_person_by_email(session, "admin@school-a.example")
+    assert set(results) <= {person.id, "address_taken"}
+    assert person.id in results

@@ -181,3 +181,13 @@ def test_a_dissolved_team_and_an_archived_course_are_not_wanted(small_school: Sm
     small_school.session.flush()
     wanted = find_wanted(small_school.session, small_school.city, NOW)
     assert course_account(small_school.course.id) not in wanted.accounts
+
+
+def test_who_became_a_student_on_the_roster_teaches_no_longer(small_school: SmallSchool, team: Team):
+    session, course, person = small_school.session, small_school.course, small_school.teacher
+    person.role = "student"
+    session.flush()
+    assert not roster.is_teacher(session, person.id, course.id, NOW)
+    assert roster.list_courses_of(session, person.id, NOW) == []
+    wanted = find_wanted(session, small_school.city, NOW)
+    assert all(person.id not in people for people in wanted.shares.values())

@@ -97,10 +97,28 @@ def test_every_wrong_cell_is_named_with_its_line():
         ADA,
         ADA,
     )
-    assert [problem.line for problem in file.problems] == [2, 2, 3, 3, 3, 3, 3, 3, 4, 6]
+    assert [problem.line for problem in file.problems] == [2, 2, 3, 3, 3, 3, 3, 3, 4, 6, 6]
     said = " ".join(_texts(file))
     assert "\u202e" not in said, "what turns the direction of writing is shown written out"
     assert "stands in line 5 already" in said
+
+
+def test_one_number_in_a_class_belongs_to_one_student():
+    file = _file(ADA, BORIS.replace("2;", "1;", 1), BORIS.replace("boris", "bo").replace("8А", "8Б"))
+    assert [problem.line for problem in file.problems] == [3]
+    assert not _file(ADA + "напуснала", BORIS.replace("2;", "1;", 1)).problems
+
+
+def test_a_utf8_file_with_a_broken_place_is_not_read_as_cp1251():
+    data = "Given name,Family name,E-mail\nАда,Ангелова,ada@b.example\n".encode()
+    file = read_roster(data.replace("нг".encode(), "нг".encode()[:-1]))
+    assert "broken place" in _texts(file)[0]
+
+
+def test_a_teachers_class_column_makes_no_student(sessions: SessionFactory):
+    row = ";Тео;Тонев;teo@school-a.example;учител;8А;;"
+    assert run_import(sessions, SCHOOL, _file(row), NOW, apply=True).applied
+    assert _count(sessions, ClassMembership) == 0
 
 
 def test_problems_are_said_in_bulgarian():

@@ -1,10 +1,14 @@
-"""Who is a teacher or a student of which course, at an instant."""
+"""Who is a teacher or a student of which course, at an instant.
+
+An enrolment as teacher counts only for somebody who is no student on the roster; it outlives a change of
+role.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from atelier.roster.people import order_of_class
@@ -35,6 +39,9 @@ def list_courses_of(session: Session, person_id: str, now: dt.datetime) -> list[
 
     Who is both teacher and student of a course is its teacher.
     """
+    person = session.get(Person, person_id)
+    if person is None or not person.active:
+        return []
     taught = _courses(Enrolment.person_id == person_id, Enrolment.role == "teacher", now=now)
     enrolled = _courses(Enrolment.person_id == person_id, Enrolment.role == "student", now=now)
     by_class = (
@@ -50,7 +57,7 @@ def list_courses_of(session: Session, person_id: str, now: dt.datetime) -> list[
         (by_class, "student"),
     )
     found: dict[str, RosterCourse] = {}
-    for query, role in asked if _is_active(session, person_id) else ():
+    for query, role in asked[1:] if person.role == "student" else asked:
         for course in session.scalars(query):
             found.setdefault(course.id, RosterCourse(course, role))
     return sorted(found.values(), key=lambda entry: (entry.course.title, entry.course.slug))
@@ -95,10 +102,11 @@ def _student_queries(course_id: str, now: dt.datetime) -> tuple[Select[Person], 
 
 
 def _enrolled(course_id: str, role: CourseRole, now: dt.datetime) -> Select[Person]:
+    may_have_role = Person.role != "student" if role == "teacher" else true()
     return (
         select(Person)
         .join(Enrolment, Enrolment.person_id == Person.id)
-        .where(Enrolment.course_id == course_id, Enrolment.role == role)
+        .where(Enrolment.course_id == course_id, Enrolment.role == role, may_have_role)
         .where(Person.deactivated_at.is_(None), *_current(Enrolment, now))
     )
 
@@ -116,11 +124,6 @@ def _current(
 ) -> tuple[ColumnElement[bool], ...]:
     until: InstrumentedAttribute[Any] = model.until_at
     return model.from_at <= now, until.is_(None) | (until > now)
-
-
-def _is_active(session: Session, person_id: str) -> bool:
-    person = session.get(Person, person_id)
-    return person is not None and person.active
 
 
 def _list_places(

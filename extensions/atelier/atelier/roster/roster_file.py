@@ -94,6 +94,7 @@ def read_roster(data: bytes) -> RosterFile:
     for line, cells in _read_lines(text, separator, header_line, found):
         _read_row(line, cells, len(header), places, found)
     _check_addresses_are_unique(found)
+    _check_numbers_are_unique(found)
     if not found.rows and not found.problems:
         found.problems.append(RosterProblem(None, N_("The file has no rows. Add one line for each person.")))
     return found
@@ -127,6 +128,10 @@ def _decode(data: bytes, found: RosterFile) -> str | None:
     if len(data) > MAX_BYTES:
         found.problems.append(RosterProblem(None, N_("The file is larger than 5 MB. Split it by classes.")))
         return None
+    if _is_damaged_utf8(data):
+        message = N_("The file is UTF-8 with a broken place in it. Save it again as CSV (UTF-8).")
+        found.problems.append(RosterProblem(None, message))
+        return None
     for encoding in ("utf-8-sig", "cp1251"):
         try:
             text = data.decode(encoding)
@@ -140,11 +145,18 @@ def _decode(data: bytes, found: RosterFile) -> str | None:
     return None
 
 
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Whether most of the Cyrillic is UTF-8 although not all is: as cp1251 it would become nonsense names."""
+    text = data.decode("utf-8", "replace")
+    whole = sum("\u0400" <= character <= "\u04ff" for character in text)
+    return 0 < text.count("\ufffd") < whole
+
+
 def _find_header(text: str) -> tuple[int, list[str], str]:
     """The first line with anything in it, and the separator that finds most of our columns in it."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):  # the same lines as csv's
         if line.strip() and not line.lower().startswith("sep="):
-            candidates = [(next(csv.reader([line], delimiter=s), []), s) for s in (";", ",", "\t")]
+            candidates = [(next(csv.reader([line.strip("\r\n")], delimiter=s), []), s) for s in ";,\t"]
             header, separator = max(candidates, key=lambda c: sum(_column_of(t) is not None for t in c[0]))
             return number, header, separator
     return 1, [], ";"
@@ -212,6 +224,19 @@ def _check_addresses_are_unique(found: RosterFile) -> None:
             message = N_("%(email)s stands in line %(first)d already. Keep one line for each person.")
             found.problems.append(RosterProblem(row.line, message, values))
         first.setdefault(row.email, row.line)
+
+
+def _check_numbers_are_unique(found: RosterFile) -> None:
+    first: dict[tuple[str, int], int] = {}
+    for row in found.rows:
+        if row.class_name is None or row.number is None or row.left:
+            continue
+        place = (row.class_name, row.number)
+        if place in first:
+            values: dict[str, object] = {"number": row.number, "name": row.class_name, "first": first[place]}
+            message = N_("№ %(number)d of %(name)s stands in line %(first)d already. Correct one of the two.")
+            found.problems.append(RosterProblem(row.line, message, values))
+        first.setdefault(place, row.line)
 
 
 def _show(value: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from atelier.roster.people import deactivate, note_change, reactivate
@@ -77,13 +78,16 @@ def run_import(
     report = ImportReport(problems=list(file.problems))
     session = sessions(bind=sessions.kw["bind"].execution_options(atelier_write=True))
     with session:
-        if not report.problems:
-            _Import(session, school, now, allow_operators, report).run(file.rows, leavers)
-        if apply and not report.problems:
-            session.commit()
-            report.applied = True
-        else:
-            session.rollback()
+        try:
+            if not report.problems:
+                _Import(session, school, now, allow_operators, report).run(file.rows, leavers)
+            if apply and not report.problems:
+                session.commit()
+                report.applied = True
+        except IntegrityError:
+            message = N_("Somebody else changed the roster at the same moment. Do it again.")
+            report.problems.append(RosterProblem(None, message))
+        session.rollback()
     return report
 
 
@@ -199,7 +203,7 @@ class _Import:
 
     # ---------------------------------------- classes
     def _set_class(self, row: RosterRow, person: Person, change: RowChange) -> None:
-        if row.class_name is None:
+        if row.class_name is None or row.role != "student":
             return
         wanted = self._ensure_class(row.class_name)
         current = self._list_memberships(person)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from atelier.roster.people import note_change
@@ -104,7 +105,8 @@ def _find_by_address(session: Session, attempt: SignInAttempt, email: str, schoo
     query = select(Identity).where(
         Identity.provider == attempt.provider, Identity.email == email, Identity.retired_at.is_(None)
     )
-    identity = session.scalars(query).one_or_none()
+    # Locked where the database has row locks: of two first sign-ins at once, one binds and the other sees it.
+    identity = session.scalars(query.with_for_update()).one_or_none()
     if identity is not None and identity.subject is not None:
         # The address has a new owner: another subject. The old owner's home stays shut.
         raise Refusal("address_taken", school.id)
@@ -124,16 +126,13 @@ def _create_first_administrator(
         family_name="",
         created_at=now,
     )
-    session.add(person)
-    session.flush()
-    session.add(
-        Identity(
-            person_id=person.id,
-            provider=attempt.provider,
-            email=email,
-            subject=attempt.subject,
-            bound_at=now,
-        )
+    identity = Identity(
+        person=person, provider=attempt.provider, email=email, subject=attempt.subject, bound_at=now
     )
+    try:
+        with session.begin_nested():
+            session.add_all([person, identity])
+    except IntegrityError:  # the same person, or somebody else, was faster by a moment
+        raise Refusal("address_taken", school.id) from None
     note_change(session, f"first administrator {person.id} signed in", now)
     return person

@@ -5,6 +5,7 @@ Scopes of the steward's token, each with its reason, are in docs/architecture.md
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -46,13 +47,13 @@ class HubClient:
 
     async def read_account(self, name: str) -> dict[str, bool]:
         """Return one account as `read_accounts` does; {} when the hub has none of that name."""
-        answer = await self._ask("GET", f"users/{name}", missing_ok=True)
+        answer = await self._ask("GET", _path("users", name), missing_ok=True)
         return {} if answer is None else {name: _is_up(answer.json())}
 
     async def read_shares(self, owner: str) -> dict[Share, frozenset[str]]:
         """Return who may open `owner`'s default server, with which scopes."""
         found = {}
-        async for share in self._pages(f"shares/{owner}", missing_ok=True):
+        async for share in self._pages(_path("shares", owner), missing_ok=True):
             if share["server"]["name"] == "":
                 group = share["kind"] == "group"
                 to = share["group" if group else "user"]["name"]
@@ -65,34 +66,36 @@ class HubClient:
 
     async def grant(self, share: Share) -> None:
         body = {"user": share.to, "scopes": SHARED_SCOPES}
-        await self._ask("POST", f"shares/{share.owner}/", json=body)
+        await self._ask("POST", _path("shares", share.owner, ""), json=body)
 
     async def revoke(self, share: Share) -> None:
         """Take a share away, whatever its scopes. It is fine when it is gone already."""
         body = {"group" if share.group else "user": share.to}
-        await self._ask("PATCH", f"shares/{share.owner}/", json=body, missing_ok=True)
+        await self._ask("PATCH", _path("shares", share.owner, ""), json=body, missing_ok=True)
 
     async def stop_server(self, name: str) -> bool:
         """Ask for a stop of the default server; return whether it is down. Repeat until it is."""
-        answer = await self._ask("DELETE", f"users/{name}/server", fine=(202, 204), missing_ok=True)
+        answer = await self._ask("DELETE", _path("users", name, "server"), fine=(202, 204), missing_ok=True)
         return answer is None or answer.status_code == 204
 
     async def delete_tokens(self, name: str) -> int:
         """Delete all tokens of an account; return how many there were."""
-        answer = await self._ask("GET", f"users/{name}/tokens", missing_ok=True)
+        answer = await self._ask("GET", _path("users", name, "tokens"), missing_ok=True)
         tokens = [] if answer is None else answer.json()["api_tokens"]
         for token in tokens:
             # One OAuth token takes all others of its client with it: a 404 for the next is fine.
-            await self._ask("DELETE", f"users/{name}/tokens/{token['id']}", fine=(204,), missing_ok=True)
+            await self._ask(
+                "DELETE", _path("users", name, "tokens", token["id"]), fine=(204,), missing_ok=True
+            )
         return len(tokens)
 
     async def delete_tokens_for(self, name: str, owner: str) -> None:
         """Delete the tokens with which `name`'s browser is known to `owner`'s server."""
-        answer = await self._ask("GET", f"users/{name}/tokens", missing_ok=True)
+        answer = await self._ask("GET", _path("users", name, "tokens"), missing_ok=True)
         for token in [] if answer is None else answer.json()["api_tokens"]:
             # The answer has no client id, only its description: "Server at …/user/NAME/".
             if token["oauth_client"].endswith(f"/user/{owner}/"):
-                await self._ask("DELETE", f"users/{name}/tokens/{token['id']}", missing_ok=True)
+                await self._ask("DELETE", _path("users", name, "tokens", token["id"]), missing_ok=True)
 
     async def _pages(self, path: str, missing_ok: bool = False) -> AsyncIterator[dict[str, Any]]:
         offset: int | None = 0
@@ -132,6 +135,11 @@ class HubClient:
         if answer.status_code in (502, 503, 504):
             raise HubUnreachable(f"{method} {path}: {answer.status_code}")
         raise HubRefused(f"{method} {path}: {answer.status_code} {_reason(answer)}")
+
+
+def _path(*parts: str) -> str:
+    """Join the parts of a path; a name that is not ours may hold any character."""
+    return "/".join(quote(part, safe="") for part in parts)
 
 
 def _is_up(user: dict[str, Any]) -> bool:

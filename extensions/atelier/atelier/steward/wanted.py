@@ -64,7 +64,10 @@ def _teachers(
     query = (
         select(Enrolment.course_id, Enrolment.person_id)
         .join(Course, Course.id == Enrolment.course_id)
-        .where(Enrolment.role == "teacher", *active_course, *_current(Enrolment, now))
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(
+            Person.role != "student", Enrolment.role == "teacher", *active_course, *_current(Enrolment, now)
+        )
     )
     return session.execute(query)
 
