@@ -54,7 +54,7 @@ DESCRIPTION = """\
 Choose one on the sign-in page (no passwords; everybody is invented):
 
   teacher@school-a.example          teaches 8А: teams, release, grading, marks (page Course)
-  students of 8А, № 1-28, e.g.      My work, the own workspace, the team's live workspace; № 1-4 are Отбор 1:
+  students of 8А, № 1-28, e.g.      My work, the own workspace, the team's live workspace; № 1-4 are Екип 1:
     aleksandra.angelova@…           open two browsers (or a private window) as these two
     andrey.atanasov@…               and see each other type
   second.teacher@school-a.example   teaches nothing yet: starts a course from a template

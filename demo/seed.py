@@ -63,7 +63,7 @@ def start_sample_course(session: Session, school: School, now: dt.datetime) -> N
     students = [student.person.id for student in roster.list_students(session, course.id, now)]
     project = projects.list_projects(session, course.id)[0]
     for number, first in enumerate(range(0, len(students), TEAM_SIZE), 1):
-        team = projects.create_team(session, project.id, f"Отбор {number}", now)
+        team = projects.create_team(session, project.id, f"Екип {number}", now)
         projects.set_team_members(session, team.id, students[first : first + TEAM_SIZE], now)
 
 

@@ -1,4 +1,4 @@
-"""What the people of the walk do in a real browser: students in Lab, the teacher in formgrader and on her page."""
+"""What people of the walk do in real browsers: students in Lab, the teacher in formgrader and on her page."""
 
 import re
 
@@ -54,9 +54,9 @@ class Student:
     def wait_for_kernel(self) -> None:
         """Wait until the notebook is shown and its kernel is idle: what is run before is lost."""
         self.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=SLOW_MS)
-        self.page.locator(
-            '.jp-NotebookPanel-toolbar [data-status="idle"], .jp-Notebook-ExecutionIndicator[data-status="idle"]'
-        ).first.wait_for(timeout=SLOW_MS)
+        self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(
+            timeout=SLOW_MS
+        )
 
     def cell(self, text: str) -> Locator:
         """The code cell that contains `text`."""
@@ -92,7 +92,7 @@ class Teacher:
     def press_for(self, assignment: str, column: str) -> None:
         """Press a button of formgrader's list of assignments and wait for its success message.
 
-        `column` is a class of nbgrader's table: assign, release, collect, generate-feedback, release-feedback.
+        `column` names a column: assign, release, collect, generate-feedback, release-feedback.
         """
         row = self.page.locator("tr", has=self.page.locator("td.name", has_text=assignment))
         row.locator(f"td.{column} a").click()

@@ -54,16 +54,16 @@ def form_teams(tour: Tour) -> None:
     count = len(tour.students) // TEAM_SIZE
     for number in range(1, count + 1):
         page = teacher.open(address)
-        teacher.send(find_form(page, action="/teams"), name=f"Отбор {number}")
+        teacher.send(find_form(page, action="/teams"), name=f"Екип {number}")
     form = find_form(teacher.open(address), action="/members")
     fields = [name for name in form.fields if name.startswith("team-")]
     teams = list_choices(teacher.open(address), fields[0])
     chosen = {
-        field: teams[f"Отбор {student.team}"] for field, student in zip(fields, tour.students, strict=True)
+        field: teams[f"Екип {student.team}"] for field, student in zip(fields, tour.students, strict=True)
     }
     page = teacher.send(form, **chosen)
     for student in tour.students:
-        tour.accounts[f"team {student.team}"] = f"team-{teams[f'Отбор {student.team}']}"
+        tour.accounts[f"team {student.team}"] = f"team-{teams[f'Екип {student.team}']}"
     tour.claim(len(set(chosen.values())) == count, f"{count} teams were formed")
     tour.claim("done=members" in str(page.url), "the teams were saved")
 

@@ -31,7 +31,7 @@ def visited(stack: Stack) -> Iterator[Page]:
         f"Яна Жертвова {VICTIM} student",
     )
     course = stack.make_course("attack-hub", TEACHER, [ATTACKER, VICTIM])
-    account = stack.make_team(course, "Отбор", [ATTACKER, VICTIM])
+    account = stack.make_team(course, "Екип", [ATTACKER, VICTIM])
     stack.wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 30, "no account")
     stack.start_workspace(account)
     with run_chromium() as browser:

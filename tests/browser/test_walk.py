@@ -118,6 +118,7 @@ def work_live_on_one_notebook(students: list[Student]) -> None:
                 other.page.locator(".jp-OutputArea-output", has_text=words[2:].upper()).first
             ).to_be_visible(timeout=TYPED_MS)
     PICTURES.mkdir(parents=True, exist_ok=True)
+    first.cell("# Асен също").scroll_into_view_if_needed()
     first.page.screenshot(path=PICTURES / "team-at-work.png")
 
 

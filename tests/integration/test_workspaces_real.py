@@ -48,7 +48,7 @@ def team(stack: Stack) -> TeamWorkspace:
         f"Боряна Бонева {MEMBERS[1]} student",
     )
     course = stack.make_course("live-hub", TEACHER, MEMBERS)
-    account = stack.make_team(course, "Отбор", MEMBERS)
+    account = stack.make_team(course, "Екип", MEMBERS)
     browser = stack.sign_in(MEMBERS[0])
     page = open_workspace(stack, browser, account)
     return TeamWorkspace(account, stack.find_person(MEMBERS[0]), browser, page, read_own_token(account))
