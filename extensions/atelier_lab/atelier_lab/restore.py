@@ -1,7 +1,7 @@
 """Opens an own earlier submission again: its archive becomes a new folder below the assignment's.
 
-The work that is there stays as it is. The copy is read-only and left out of later submissions: whoever went on
-working in it by mistake would submit something else.
+The work that is there stays as it is. The copy is read-only and left out of later submissions: whoever went
+on working in it by mistake would submit something else.
 """
 
 import shutil
