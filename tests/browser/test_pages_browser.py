@@ -128,7 +128,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def list_attacks(town: Town) -> list[tuple[str, dict[str, str]]]:
     """Every unsafe route with a form that would do harm if it counted."""
-    names = {"slug": "geo", "name": "climate-start", "project_id": town.ids["project"], "rest:path": "x"}
+    names = {
+        "slug": "geo",
+        "name": "climate-start",
+        "project_id": town.ids["project"],
+        "team_id": town.ids["team"],
+        "rest:path": "x",
+    }
     student = town.ids["student"]
     harm = {
         "language": "en",
@@ -139,6 +145,7 @@ def list_attacks(town: Town) -> list[tuple[str, dict[str, str]]]:
         f"adjust-{student}": "20",
         f"team-{student}": "",
         f"was-{student}": town.ids["team"],
+        "size": "2",
         "template": "small-rain",
         "class": town.ids["class"],
     }
@@ -315,6 +322,8 @@ def confirm_marks(page: Page, served: Served) -> None:
     page.get_by_role("button", name=re.compile("^Потвърждаване на 20 оценки")).click()
     expect(page.get_by_role("alert")).to_contain_text("още нищо не е потвърдено")
     expect(page.get_by_role("row", name=re.compile("Габриела Георгиева"))).to_contain_text("5.50")
+    if page.evaluate("typeof window.htmx !== 'undefined'"):
+        assert page.url.endswith("/climate-team?done=due"), "reloading must find a page"
     page.get_by_role("button", name=re.compile("^Потвърждаване на 20 оценки")).click()
     expect(page.get_by_role("status")).to_contain_text("Оценките са потвърдени")
     with served.town.sessions() as session:

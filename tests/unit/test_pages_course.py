@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 from atelier import marks, projects, roster
-from atelier.store.models import Assignment, Course, Mark, StagedResult, Submission, TeamMembership
+from atelier.store.models import (
+    Assignment,
+    ClassMembership,
+    Course,
+    CourseClass,
+    Mark,
+    SchoolClass,
+    StagedResult,
+    Submission,
+    TeamMembership,
+)
 from sqlalchemy import func, select
 
 from tests.pages_town import PageClient, Town, fresh_town
@@ -170,6 +180,54 @@ def test_a_taken_team_name_is_refused_in_a_sentence(town: Town, teacher: PageCli
     assert answer.status_code == 409
     assert "Вече има" in answer.text
     assert "/courses/geo/people" in answer.text, "a way back"
+
+
+def test_the_rest_is_put_into_teams_by_lot(town: Town, teacher: PageClient) -> None:
+    path = f"courses/geo/projects/{town.ids['project']}/draw"
+    before = members(town, town.ids["team"])
+    for size in ("", "1", "13", "x", "²", "9" * 9):
+        assert teacher.fill_in(path, {"size": size}).status_code == 409
+    assert teacher.fill_in(path, {"size": "2"}).status_code == 303
+    with town.sessions() as session:
+        assert projects.list_students_without_team(session, town.ids["project"], town.now) == []
+        assert {t.name for t in projects.list_teams(session, town.ids["project"])} >= {"Екип 7"}
+    assert members(town, town.ids["team"]) == before, "who has a team stays in it"
+
+
+def test_a_team_is_renamed_and_only_an_empty_one_removed(town: Town, teacher: PageClient) -> None:
+    path = f"courses/geo/projects/{town.ids['project']}/teams"
+    teacher.fill_in(f"{path}/{town.ids['team']}", {"name": "Облаци", "action": "rename"})
+    teacher.fill_in(f"{path}/{town.ids['team']}", {"name": "Облаци", "action": "remove"})
+    assert len(members(town, town.ids["team"])) == 4
+    teacher.fill_in(path, {"name": "Празен"})
+    with town.sessions() as session:
+        empty = next(t for t in projects.list_teams(session, town.ids["project"]) if t.name == "Празен")
+    teacher.fill_in(f"{path}/{empty.id}", {"name": "Празен", "action": "remove"})
+    with town.sessions() as session:
+        names = {team.name for team in projects.list_teams(session, town.ids["project"])}
+    assert "Облаци" in names
+    assert "Празен" not in names
+
+
+def test_a_class_that_came_later_is_added_once_and_only_from_the_own_school(
+    town: Town, teacher: PageClient
+) -> None:
+    with town.sessions.begin() as session:
+        later = SchoolClass(school_id="sou-1", name="8Б", school_year=2026)
+        foreign = SchoolClass(school_id="sou-2", name="8", school_year=2026)
+        session.add_all([later, foreign])
+        session.flush()
+        newcomer = ClassMembership(
+            class_id=later.id, person_id=town.ids["other-student"], number=1, from_at=town.now
+        )
+        session.add(newcomer)
+    assert "8Б" in teacher.see("courses/geo/people").text
+    for _ in range(2):
+        assert teacher.fill_in("courses/geo/classes", {"class": later.id}).status_code == 303
+    assert teacher.fill_in("courses/geo/classes", {"class": foreign.id}).status_code == 404
+    with town.sessions() as session:
+        assert roster.is_student(session, town.ids["other-student"], town.ids["course-geo"], town.now)
+        assert session.scalar(select(func.count(CourseClass.id))) == 3
 
 
 def test_students_are_listed_by_number(teacher: PageClient) -> None:

@@ -51,10 +51,21 @@ GET_TABLE: dict[str, tuple[str, dict[str, int]]] = {
 POST_TABLE: dict[str, tuple[str, dict[str, str], dict[str, int]]] = {
     "/sign-out": ("sign-out", {}, dict.fromkeys(VISITORS[:-1], GO)),
     "/language": ("language", {"language": "en"}, dict.fromkeys(VISITORS[:-1], GO)),
+    "/courses/{slug}/classes": ("courses/geo/classes", {"class": "{class}"}, {"teacher": GO}),
     "/courses/{slug}/projects": ("courses/geo/projects", {"title": "Вода"}, {"teacher": GO}),
     "/courses/{slug}/projects/{project_id}/teams": (
         "courses/geo/projects/{project}/teams",
         {"name": "Нов екип"},
+        {"teacher": GO},
+    ),
+    "/courses/{slug}/projects/{project_id}/teams/{team_id}": (
+        "courses/geo/projects/{project}/teams/{team}",
+        {"name": "Друго име", "action": "rename"},
+        {"teacher": GO},
+    ),
+    "/courses/{slug}/projects/{project_id}/draw": (
+        "courses/geo/projects/{project}/draw",
+        {"size": "2"},
         {"teacher": GO},
     ),
     "/courses/{slug}/projects/{project_id}/members": (

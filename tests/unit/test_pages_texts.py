@@ -34,7 +34,9 @@ def test_every_message_of_the_service_is_in_the_catalog() -> None:
     assert len(messages) > 150, "nothing was extracted: this test proves nothing"
     catalog = read_catalog()
     missing = [m for m in messages if m not in catalog]
-    assert not missing, "add to locale/bg (docs/decisions/texts-are-read-from-their-catalog.md says how): " + repr(missing)
+    assert not missing, (
+        "add to locale/bg (docs/decisions/texts-are-read-from-their-catalog.md says how): " + repr(missing)
+    )
 
 
 def test_every_message_is_translated_in_all_its_forms() -> None:

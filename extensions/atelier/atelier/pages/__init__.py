@@ -6,7 +6,16 @@ has no right to is the same 404 as what does not exist.
 
 from fastapi import Depends, FastAPI
 
-from atelier.pages import answers, course_pages, elsewhere, mark_pages, sign_in, start_pages, work_pages
+from atelier.pages import (
+    answers,
+    course_pages,
+    elsewhere,
+    mark_pages,
+    people_pages,
+    sign_in,
+    start_pages,
+    work_pages,
+)
 from atelier.pages.guard import check_request
 from atelier.pages.site import Site
 from atelier.pages.static_files import mount_static_files
@@ -19,6 +28,7 @@ ROUTERS = (
     sign_in.router,
     work_pages.router,
     course_pages.router,
+    people_pages.router,
     mark_pages.router,
     start_pages.router,
     elsewhere.router,

@@ -1,4 +1,4 @@
-"""Routes of a course: its assignments and deadlines, its students and teams, its marks as a file."""
+"""Routes of a course: its assignments and deadlines, its marks as a file."""
 
 import datetime as dt
 
@@ -15,7 +15,6 @@ from atelier.pages.course import (
 )
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
 from atelier.pages.links import course_workspace_url, grading_url
-from atelier.pages.team_changes import apply_team_changes, read_team_changes
 from atelier.texts import N_, translate
 
 router = APIRouter(prefix="/courses/{slug}")
@@ -39,69 +38,6 @@ def show_course(request: Request, site: CurrentSite, visitor: CurrentVisitor, sl
         workspace_url=course_workspace_url(site, course.id, visitor.id),
         grading_url=grading_url(site, course.id),
     )
-
-
-@router.get("/people")
-def show_people(
-    request: Request, site: CurrentSite, visitor: CurrentVisitor, slug: str, project: str | None = None
-) -> Response:
-    """The course's students by class and №, and the teams of a project."""
-    now = site.now()
-    with site.sessions() as session:
-        course = find_taught_course(session, site, visitor, slug, now)
-        people = load_people(session, course, project, now)
-    return site.render(
-        request,
-        "people.html",
-        course=course,
-        people=people,
-        workspace_url=course_workspace_url(site, course.id, visitor.id),
-    )
-
-
-@router.post("/projects")
-def create_project(site: CurrentSite, visitor: CurrentVisitor, slug: str, form: SentForm) -> Response:
-    """Add a project, for which teams can then be formed."""
-    now = site.now()
-    with site.sessions.begin() as session:
-        course = find_taught_course(session, site, visitor, slug, now)
-        try:
-            project = projects.create_project(session, course.id, title=str(form.get("title", "")), now=now)
-        except projects.ProjectError as error:
-            raise Stopped(error.text(visitor.language), back=f"courses/{slug}/people") from error
-    return site.go(f"courses/{course.slug}/people?project={project.id}")
-
-
-@router.post("/projects/{project_id}/teams")
-def create_team(
-    site: CurrentSite, visitor: CurrentVisitor, slug: str, project_id: str, form: SentForm
-) -> Response:
-    """Add an empty team to a project."""
-    now = site.now()
-    with site.sessions.begin() as session:
-        course = find_taught_course(session, site, visitor, slug, now)
-        load_people(session, course, project_id, now)
-        try:
-            projects.create_team(session, project_id, str(form.get("name", "")), now)
-        except projects.ProjectError as error:
-            raise Stopped(error.text(visitor.language), back=f"courses/{slug}/people") from error
-    return site.go(f"courses/{course.slug}/people?project={project_id}&done=team#teams")
-
-
-@router.post("/projects/{project_id}/members")
-def move_students(
-    site: CurrentSite, visitor: CurrentVisitor, slug: str, project_id: str, form: SentForm
-) -> Response:
-    """Put students into the teams chosen for them; who was not changed stays where others put them."""
-    now = site.now()
-    with site.sessions.begin() as session:
-        course = find_taught_course(session, site, visitor, slug, now)
-        people = load_people(session, course, project_id, now)
-        try:
-            apply_team_changes(session, people, read_team_changes(form), now)
-        except projects.ProjectError as error:
-            raise Stopped(error.text(visitor.language), back=f"courses/{slug}/people") from error
-    return site.go(f"courses/{course.slug}/people?project={project_id}&done=members")
 
 
 @router.post("/assignments/{name}/due")

@@ -74,7 +74,9 @@ class Site:
             done=request.query_params.get("done", ""),
             **context,
         )
-        return HTMLResponse(body, status_code=status, headers=self._headers)
+        # A page that answers a form keeps the address it was sent from: reloading must find a page there.
+        stay = {"HX-Push-Url": "false"} if request.method == "POST" else {}
+        return HTMLResponse(body, status_code=status, headers=self._headers | stay)
 
     def go(self, path: str = "") -> Response:
         """Answer a form: see `path` (below the service's prefix) next."""

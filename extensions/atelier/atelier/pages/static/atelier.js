@@ -12,12 +12,10 @@
     form.dataset.sent = "yes";
     form.classList.add("htmx-request");
   });
-  // Back from the next page: the form may be sent again.
+  // Back from the next page: forms may be sent again, and nothing is on its way.
   window.addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) {
-      delete form.dataset.sent;
-      form.classList.remove("htmx-request");
-    }
+    for (const busy of document.querySelectorAll(".htmx-request")) busy.classList.remove("htmx-request");
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
   // After an exchange in place, screen readers and the keyboard continue at what changed.
   document.addEventListener("htmx:afterSwap", () => {
