@@ -59,3 +59,14 @@ def test_releases_at_once_get_versions_of_their_own(stand: Stand) -> None:
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         answers = sorted(pool.map(release, range(3)))
     assert answers == [(201, 2), (201, 3), (201, 4)]
+
+
+def test_values_that_only_postgresql_refuses_are_no_failure(stand: Stand) -> None:
+    with stand.client("course") as client:
+        for path in ("/courses/%00/assignments", "/submissions/%00", "/submissions/a%00b/archive"):
+            assert client.get(path).status_code in (404, 422)
+        result = {"submission_id": "\0", "points": 1, "max_points": 2}
+        assert client.post(f"{HW}/results", json=[result]).status_code == 422
+        long = "x" * 5000
+        assert client.get(f"/submissions/{long}").status_code == 404
+        assert client.get(f"/courses/{long}/assignments").status_code == 404

@@ -154,6 +154,6 @@ def test_no_route_is_hidden_from_the_openapi_description(stand: Stand) -> None:
 
 def test_everything_else_below_the_api_is_not_found(stand: Stand) -> None:
     with stand.client("course") as client:
-        for address in ("/", "/docs", "/redoc", "/submissions", "/courses", "/courses/geo-8a"):
+        for address in ("/", "/me/", "/docs", "/redoc", "/submissions", "/courses", "/courses/geo-8a"):
             assert client.get(address).status_code == 404
         assert client.delete("/me").status_code == 405

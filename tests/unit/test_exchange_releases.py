@@ -74,7 +74,13 @@ def test_a_course_workspace_creates_and_changes_an_assignment(stand: Stand) -> N
     kept = ask(stand, "course", "PUT", path, json={"title": "Трета"}).json()
     assert (kept["title"], kept["due_at"]) == ("Трета", "2026-11-20T20:00:00Z")
     assert ask(stand, "course", "PUT", path, json={"due_at": None}).json()["due_at"] is None
-    for wrong in ({"due_at": "2026-11-20T22:00:00"}, {"kind": "pair"}, {"name": "x"}, {"title": ""}):
+    for wrong in (
+        {"due_at": "2026-11-20T22:00:00"},
+        {"kind": "pair"},
+        {"name": "x"},
+        {"title": ""},
+        {"title": "a\0b"},
+    ):
         assert ask(stand, "course", "PUT", path, json=wrong).status_code == 422
     assert ask(stand, "course", "PUT", "/courses/geo-8a/assignments/Bad%20Name", json={}).status_code == 422
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from atelier.exchange import archive_routes, course_routes
@@ -35,6 +36,7 @@ def create_api(services: Services) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         openapi_url="/openapi.json",
         max_body_size=JSON_BODY_LIMIT_BYTES,
     )
@@ -47,6 +49,7 @@ def create_api(services: Services) -> FastAPI:
     app.add_exception_handler(ExchangeError, _answer_refusal)
     app.add_exception_handler(MarkError, _answer_room_refusal)
     app.add_exception_handler(ProjectError, _answer_room_refusal)
+    app.add_exception_handler(DataError, _answer_impossible_value)
     app.add_exception_handler(RequestValidationError, _answer_bad_request)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(Exception, _answer_failure)
@@ -83,6 +86,13 @@ async def _answer_bad_request(request: Request, error: Exception) -> JSONRespons
     where = ".".join(str(part) for part in (error.errors() or [{"loc": ()}])[0]["loc"])
     return _answer(
         request, 422, "bad_request", N_("The request is not as the exchange expects it: %(at)s."), at=where
+    )
+
+
+async def _answer_impossible_value(request: Request, _error: Exception) -> JSONResponse:
+    # PostgreSQL refuses what SQLite only fails to find, e.g. a NUL in an id.
+    return _answer(
+        request, 422, "bad_request", N_("The request is not as the exchange expects it: %(at)s."), at="value"
     )
 
 

@@ -42,7 +42,7 @@ class AssignmentChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: str | None = Field(None, min_length=1, max_length=200)
+    title: str | None = Field(None, pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="One line.")
     kind: str | None = Field(None, description="`individual` or `team`.")
     due_at: AwareDatetime | None = Field(None, description="Deadline with offset or Z; null takes it away.")
 

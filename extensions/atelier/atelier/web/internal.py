@@ -50,6 +50,7 @@ def create_internal_app(services: Services) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         max_body_size=BODY_LIMIT_BYTES,
         dependencies=[Depends(check_asked_by_hub)],
     )
