@@ -17,7 +17,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 KEEP_S = 15 * 60
 ANSWER_TIMEOUT_S = 5.0
 MAX_CONNECTIONS = 50
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 class ServiceDown(Exception):
@@ -103,8 +103,15 @@ def connect_service(url: str, token: str) -> Ask:
 class Accounts:
     """Asks the service about accounts and sign-ins, and keeps the last answers. One per hub process."""
 
-    def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic, keep_s: float = KEEP_S) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        clock: Callable[[], float] = time.monotonic,
+        keep_s: float = KEEP_S,
+        log: logging.Logger = LOG,
+    ) -> None:
         self._ask = ask
+        self._log = log
         self._clock = clock
         self._keep_s = keep_s
         self._kept: dict[str, tuple[float, Account | None]] = {}
@@ -118,7 +125,7 @@ class Accounts:
             answer = await self._ask("GET", f"accounts/{quote(name, safe='')}")
             account = _read_account(answer, name)
         except ServiceDown as down:
-            log.warning("The service does not answer about %s: %s", name, down)
+            self._log.warning("The service does not answer about %s: %s", name, down)
             return self._find_kept(name)
         self._keep(name, account)
         return account
@@ -138,7 +145,7 @@ class Accounts:
             person = _read_person(answer)
             account = await self.find(person)
         except ServiceDown as down:
-            log.warning("No sign-in: %s", down)
+            self._log.warning("No sign-in: %s", down)
             raise SignInRefused("service_down") from down
         if account is None or not account.active or account.kind != "personal":
             raise SignInRefused("deactivated", account.school if account else None)
@@ -153,7 +160,7 @@ class Accounts:
     def _find_kept(self, name: str) -> Account | None:
         answered_at, account = self._kept.get(name, (float("-inf"), None))
         if self._clock() - answered_at > self._keep_s:
-            raise ServiceDown(f"the last answer about {name} is older than {self._keep_s:.0f} s")
+            raise ServiceDown(f"no answer about {name} is kept from the last {self._keep_s:.0f} s")
         return account
 
 

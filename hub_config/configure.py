@@ -22,7 +22,7 @@ def configure(c: Any, settings: HubSettings, city: City) -> None:
     set_proxy(c, settings)
     set_database(c, settings)
     set_lifetime(c)
-    set_pages(c)
+    set_pages(c, settings)
     set_headers(c, settings)
     set_rights(c)
     set_services(c, settings, city)
@@ -70,8 +70,12 @@ def set_lifetime(c: Any) -> None:
     c.JupyterHub.activity_resolution = 30
 
 
-def set_pages(c: Any) -> None:
-    """Our templates stand before JupyterHub's; jinja's i18n extension translates them per request."""
+def set_pages(c: Any, settings: HubSettings) -> None:
+    """Our templates stand before JupyterHub's; jinja's i18n extension translates them per request.
+
+    `isolates` is False for an engine that keeps nobody's files from anybody: the sign-in page says so.
+    """
+    c.JupyterHub.template_vars = {"isolates": settings.engine != "local"}
     install_languages()
     cure_expired_sessions()
     c.JupyterHub.template_paths = [str(Path(__file__).parent / "templates")]

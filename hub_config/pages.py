@@ -31,7 +31,7 @@ class ToMyWorkHandler(BaseHandler):
 
 def hub_loggers(hub_log: logging.Logger) -> Iterable[logging.Logger]:
     """Return every logger through which a request's address may reach the hub's log."""
-    names = ("tornado.access", "tornado.application", "tornado.general", "oauthlib", "hub_config.accounts")
+    names = ("tornado.access", "tornado.application", "tornado.general", "oauthlib")
     return [hub_log, access_log, app_log, gen_log, *(logging.getLogger(name) for name in names)]
 
 

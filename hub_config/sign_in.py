@@ -157,7 +157,7 @@ class AtelierAuthenticator(GoogleOAuthenticator):
 
     @default("accounts")
     def _default_accounts(self) -> Accounts:
-        return Accounts(connect_service(self.internal_url, self.internal_token))
+        return Accounts(connect_service(self.internal_url, self.internal_token), log=self.log)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -266,6 +266,7 @@ def test_login_page_has_one_button(stack: Stack) -> None:
     page = stack.browser("bg").get(f"{stack.public_url}/hub/login")
     assert "Влез с училищния си Google акаунт" in page.text
     assert page.text.count('class="btn') == 1
+    assert "не са отделени едно от друго" in page.text
 
 
 # ------------------------------------------------ logs

@@ -183,3 +183,7 @@ def test_no_secret_reaches_a_command_line(city: City, secret: str) -> None:
     c = make_config(city)
     assert secret not in str([service.get("command") for service in c.JupyterHub.services])
     assert secret not in str(c.Spawner) + str(c.LocalWorkspace) + str(c.AtelierWorkspace)
+
+
+def test_sign_in_page_of_the_local_engine_says_that_it_isolates_nobody(city: City) -> None:
+    assert make_config(city).JupyterHub.template_vars["isolates"] is False

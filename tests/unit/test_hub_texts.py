@@ -71,6 +71,7 @@ def test_every_page_shows_in_both_languages_and_quotes_nothing_hostile(
         spawn_url="/hub/spawn/x",
         refusal=REFUSALS["not_on_roster"],
         code="not_on_roster",
+        isolates=False,
         contact=hostile,
         message=hostile,
         message_html=hostile,
