@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 Path = tuple[str | int, ...]
 
@@ -60,6 +61,11 @@ def read_yaml(text: str) -> Document:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         fact = f"not readable as YAML: {error.problem or error.context}"
         document.problems.append(Problem(line, "", fact, "correct the indentation, quotes or brackets there"))
+        return document
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        fact = f"the character {chr(error.character)!r} does not belong into YAML"
+        document.problems.append(Problem(line, "", fact, "remove it"))
         return document
     document.data = _build(node, (), document) if node is not None else None
     return document

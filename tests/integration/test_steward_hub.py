@@ -273,3 +273,33 @@ async def test_in_an_empty_hub_shared_accounts_come_first_and_the_rest_in_turns(
     await house.steward.create_some()
     assert len(house.hub.names()) == BACKLOG_AT_ONCE + 11
     assert not await house.steward.sweep()
+
+
+async def test_what_nobody_foresaw_is_logged_and_the_steward_goes_on(house: House, caplog):
+    at_s = [1000.0]
+    loop = Loop(house.steward, 1.0, 45.0, lambda: at_s[0])
+    whole = house.steward.clock
+    house.steward.clock = lambda: 1 // 0  # type: ignore[assignment,return-value]
+    await loop.tick()
+    assert "unexpected-error" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    house.steward.clock = whole
+    at_s[0] += 60
+    await loop.tick()
+    assert house.hub.people_of(house.team) == {house.teacher, *house.members}
+    assert loop.trouble is None
+
+
+async def test_the_loop_ends_at_once_in_the_middle_of_a_round(house: House):
+    stopping, begun = asyncio.Event(), asyncio.Event()
+
+    async def wait_for_ever() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    house.steward.hub.check_up = wait_for_ever  # type: ignore[method-assign]
+    loop = Loop(house.steward, 1.0, 45.0, asyncio.get_running_loop().time)
+    running = asyncio.create_task(loop.run(stopping))
+    await begun.wait()
+    stopping.set()
+    await asyncio.wait_for(running, 5)

@@ -1,8 +1,11 @@
 """The city file: what is accepted, and that every problem is named at once."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from hub_config.__main__ import app
@@ -125,3 +128,16 @@ def test_check_command_accepts_the_demo_and_refuses_a_broken_file(tmp_path: Path
     assert bad.exit_code == 1
     assert "line 2, name" in bad.output
     assert "schools" in bad.output
+
+
+@given(st.text(max_size=200), st.integers(0, len(GOOD)))
+@example("a: &a [*a]", 0)
+@example("--- a\n--- b", 0)
+@example("? [1, 2]\n: 3", 0)
+@example("\t", 20)
+@example("<<: {a: 1}\n", 1)
+@example("x: .inf\n", 1)
+def test_any_text_is_a_city_or_a_list_of_problems(junk: str, at: int):
+    for text in (junk, GOOD[:at] + junk + GOOD[at:]):
+        with contextlib.suppress(CityError):
+            assert parse_city(text).schools

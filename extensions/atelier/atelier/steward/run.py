@@ -44,19 +44,20 @@ class Loop:
     trouble: str | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Tick until `stopping` is set."""
-        while not stopping.is_set():
-            await self.tick()
-            try:
-                await asyncio.wait_for(stopping.wait(), self.poll_s)
-            except TimeoutError:
-                continue
+        """Tick until `stopping` is set; a tick under way is then cut off (all of it may be repeated)."""
+        end = asyncio.create_task(stopping.wait())
+        while not end.done():
+            tick = asyncio.create_task(self.tick())
+            await asyncio.wait({tick, end}, return_when=asyncio.FIRST_COMPLETED)
+            tick.cancel()  # does nothing to one that is done
+            await asyncio.wait({tick})
+            await asyncio.wait({end}, timeout=self.poll_s)
 
     async def tick(self) -> None:
         """Do what is due. Never raises for a silent hub or a locked database: the next tick tries again."""
         try:
             await self._do_what_is_due()
-            if self.trouble != "hub-refuses":  # only a whole round shows that the hub accepts us again
+            if self.trouble not in ("hub-refuses", "unexpected-error"):  # those end with a whole round
                 self._end_trouble()
         except HubUnreachable as error:
             self._note_trouble(f"hub-silent: {error}")
@@ -66,6 +67,10 @@ class Loop:
             self.sweep_due_s = self.monotonic() + RETRY_S
         except SQLAlchemyError as error:
             self._note_trouble(f"database-error: {type(error).__name__}: {str(error).splitlines()[0]}")
+
+        except Exception:  # noqa: BLE001 - rights must end although one round has met what nobody foresaw
+            self._note_trouble("unexpected-error: see the traceback", traceback=True)
+            self.sweep_due_s = self.monotonic() + RETRY_S
 
     async def _do_what_is_due(self) -> None:
         now_s = self.monotonic()
@@ -102,11 +107,11 @@ class Loop:
             self.sweep_due_s = 0.0
         self.hub_is_up = True
 
-    def _note_trouble(self, trouble: str) -> None:
+    def _note_trouble(self, trouble: str, traceback: bool = False) -> None:
         """Log a trouble when it begins or changes, not once a second."""
         kind = trouble.partition(":")[0]
         if kind != self.trouble:
-            log.error(trouble)
+            log.error(trouble, exc_info=traceback)
         self.trouble = kind
 
     def _end_trouble(self) -> None:
