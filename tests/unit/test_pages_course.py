@@ -289,6 +289,15 @@ def test_what_is_shown_with_adjustments_is_what_is_then_confirmed(town: Town, te
     assert kept.mark == promised[1]
 
 
+def test_a_page_that_answers_a_form_leads_back_to_a_page(town: Town, teacher: PageClient) -> None:
+    fields = {**read_form(teacher.see(TEAM).text), f"adjust-{town.students[4]}": "-2", "action": "show"}
+    shown = teacher.fill_in(f"{TEAM}/marks", fields)
+    assert shown.headers["HX-Push-Url"] == "false"
+    assert teacher.get(read_form(shown.text)["next"]).status_code == 200
+    refused = teacher.fill_in(f"{TEAM}/due", {"due": "x"})
+    assert teacher.get(read_form(refused.text)["next"]).status_code == 200
+
+
 def test_a_list_that_changed_after_it_was_shown_is_not_confirmed(town: Town, teacher: PageClient) -> None:
     fields = {**read_form(teacher.see(START).text), "action": "confirm"}
     with town.sessions.begin() as session:

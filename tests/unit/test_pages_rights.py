@@ -146,6 +146,15 @@ def test_no_route_is_missing_in_the_tables() -> None:
     assert found == listed
 
 
+def test_the_architecture_page_names_every_route() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page[page.index("## Pages") :]
+    missing = [
+        path for _, path in list_page_routes() if f"`{path}`" not in section and path != "/{rest:path}"
+    ]
+    assert not missing
+
+
 @pytest.mark.parametrize("who", VISITORS)
 @pytest.mark.parametrize("route", GET_TABLE)
 def test_each_page_is_seen_by_whom_it_is_for(route: str, who: str, shared: Place) -> None:

@@ -15,6 +15,7 @@ from atelier.pages.links import course_workspace_url, grading_url
 from atelier.pages.marking import MarkList, load_mark_list, read_adjustments, was_shown
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
+from atelier.settings import SERVICE_PREFIX
 from atelier.store.models import Assignment
 
 router = APIRouter(prefix="/courses/{slug}/assignments/{name}")
@@ -84,6 +85,7 @@ def _render(
     return site.render(
         request,
         "assignment.html",
+        here=f"{SERVICE_PREFIX}courses/{course.slug}/assignments/{assignment.name}",
         course=course,
         assignment=assignment,
         listed=listed,

@@ -58,8 +58,13 @@ class Site:
         """Whether people reach the service over https."""
         return self.settings.public_url.startswith("https:")
 
-    def render(self, request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
-        """Render a template in the reader's language, with the visitor of this request if there is one."""
+    def render(
+        self, request: Request, name: str, status: int = 200, *, here: str = "", **context: Any
+    ) -> HTMLResponse:
+        """Render a template in the reader's language, with the visitor of this request if there is one.
+
+        `here` is the page to come back to, for what answers a form.
+        """
         visitor: Visitor | None = getattr(request.state, "visitor", None)
         language = visitor.language if visitor else read_accepted_language(request, self.city.language)
         template = self._environments[language].get_template(name)
@@ -69,6 +74,7 @@ class Site:
             languages=LANGUAGES,
             home=SERVICE_PREFIX,
             path=request.url.path,
+            here=here or (request.url.path if request.method == "GET" else SERVICE_PREFIX),
             hub_url=self.hub_url,
             now=self.now(),
             done=request.query_params.get("done", ""),
