@@ -132,6 +132,15 @@ def test_a_changed_address_keeps_the_person_and_its_home(office: Office):
     assert office.enter(fresh) is office.maria
 
 
+def test_an_account_that_the_school_made_anew_is_let_in_after_a_word_of_the_operator(office: Office):
+    office.enter(MARIA)
+    anew = replace(MARIA, subject="sub-maria-anew")
+    assert office.refusal(anew) == ("address_taken", "a")
+    roster.change_address(office.session, "maria@students.a.example", "maria@students.a.example", NOW)
+    assert office.enter(anew) is office.maria
+    assert office.refusal(MARIA) == ("not_on_roster", "a")
+
+
 def test_a_teacher_of_one_school_is_refused_with_another_schools_account(office: Office):
     office.add("teacher@b.example", school="a", role="teacher")
     attempt = SignInAttempt("google", "sub-t", "teacher@b.example", True, "b.example")

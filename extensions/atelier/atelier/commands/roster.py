@@ -144,7 +144,10 @@ def release(email: Email) -> None:
 
 @app.command("change-address")
 def change_address(email: Email, new: Annotated[str, typer.Argument(help="The new address.")]) -> None:
-    """Give a person a new address. Id, home and marks stay; the new address binds at the next sign-in."""
+    """Give a person a new address. Id, home and marks stay; the new address binds at the next sign-in.
+
+    The same address twice: the school made the account anew, and its owner is told "address taken".
+    """
     with _person(email) as (session, _owner):
         roster.change_address(session, email, new, utc_now())
 

@@ -115,15 +115,18 @@ def change_address(
 ) -> Person:
     """Give a person a new address: the old identity is retired, the new one binds at the next sign-in.
 
-    The person keeps id, home and marks. Raises LookupError for an unknown old address, ValueError when the
+    The person keeps id, home and marks. `new` may equal `old`: the school made the account anew, so that the
+    provider knows it by another subject. Raises LookupError for an unknown old address, ValueError when the
     new one is somebody's.
     """
     identity = _find_open_identity(session, old, provider)
     if identity is None:
         raise LookupError(f"nobody has the address {old}; list people with: atelier roster list")
-    if _find_open_identity(session, new, provider) is not None:
+    other = _find_open_identity(session, new, provider)
+    if other is not None and other is not identity:
         raise ValueError(f"{new} is somebody's address already; retire that one first")
     identity.retired_at = now
+    session.flush()  # before the new row: an address is open once
     session.add(Identity(person_id=identity.person_id, provider=provider, email=new.strip().lower()))
     note_change(session, f"person {identity.person_id} has a new address", now)
     return identity.person
