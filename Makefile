@@ -54,8 +54,9 @@ fix: $(STAMPS)/test ## Mend what ruff can mend: order of imports, line breaks
 	@$(PY) -m ruff format .
 
 lock: $(STAMPS)/python ## Lock the Python dependencies again, with hashes, after a change in requirements/*.in
-	@cd requirements && for name in run test bootstrap; do \
-	  ../$(UV) compile $$name.in --excludes excluded.txt --python-version 3.11 --generate-hashes --quiet \
+	@cd requirements && for name in run test bootstrap hub service workspace; do \
+	  limits=""; case $$name in hub|service|workspace) limits="-c run.txt";; esac; \
+	  ../$(UV) compile $$name.in $$limits --excludes excluded.txt --python-version 3.11 --generate-hashes --quiet \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o $$name.txt; done
 	@echo "Locked. Read the difference (git diff requirements), then: make test"
 

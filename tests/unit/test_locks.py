@@ -73,9 +73,11 @@ def test_locked_packages_are_installed_without_their_dependencies() -> None:
 
 
 def test_locks_agree_on_every_version() -> None:
-    run, test, bootstrap = (list_pins(REQUIREMENTS / f"{n}.txt") for n in ("run", "test", "bootstrap"))
+    run, test = (list_pins(REQUIREMENTS / f"{name}.txt") for name in ("run", "test"))
     assert {name: test.get(name) for name in run} == run
-    assert {name: run.get(name) for name in bootstrap} == bootstrap
+    for part in ("bootstrap", "hub", "service", "workspace"):
+        pins = list_pins(REQUIREMENTS / f"{part}.txt")
+        assert {name: run.get(name) for name in pins} == pins, part
 
 
 def read_target(name: str) -> str:
