@@ -195,6 +195,18 @@ def test_only_an_active_person_gets_pages(client: PageClient, hub: FakeHub, town
     assert count_sessions(town) == 0
 
 
+def test_people_of_a_school_that_left_the_city_are_told_so_and_not_sent_in_circles(
+    client: PageClient, hub: FakeHub, town: Town
+) -> None:
+    hub.owner = town.ids["far-student"]
+    finish(client, begin(client, hub)["state"])
+    left = {name: school for name, school in town.city.schools.items() if name != "sou-2"}
+    town.city = town.city.model_copy(update={"schools": left})
+    client = town.open_as("nobody", town.make_app(hub.client()))
+    assert finish(client, begin(client, hub)["state"], "code-2").status_code == 403
+    assert town.open_as("far-student").see("").status_code == 303
+
+
 def test_a_deactivated_person_is_out_at_the_next_request(town: Town) -> None:
     client = town.open_as("student")
     assert client.see("").status_code == 200

@@ -82,7 +82,9 @@ def find_taught_course(
         course = projects.find_course(session, slug)
     except projects.NotFound:
         raise Absent from None
-    if course.archived_at is not None or not roster.is_teacher(session, visitor.id, course.id, now):
+    if course.archived_at is not None or course.school_id not in site.city.schools:
+        raise Absent
+    if not roster.is_teacher(session, visitor.id, course.id, now):
         raise Absent
     return TaughtCourse(course.id, course.slug, course.title, site.city.find_school(course.school_id).zone)
 

@@ -85,6 +85,8 @@ def list_course_cards(session: Session, site: Site, visitor: Visitor, now: dt.da
     confirmed = {mark.assignment_id: mark for mark in marks.list_marks_of(session, visitor.id)}
     for membership in roster.list_courses_of(session, visitor.id, now):
         course = membership.course
+        if course.school_id not in site.city.schools:
+            continue  # a club of a school that has left the city
         if membership.role == "teacher":
             url = course_workspace_url(site, course.id, visitor.id)
             lines = list_assignment_lines(session, site.city, course.id, now)

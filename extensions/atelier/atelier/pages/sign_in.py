@@ -18,7 +18,7 @@ from atelier.pages.hub_identity import (
     make_secret,
 )
 from atelier.pages.site import Site
-from atelier.pages.visitors import Visitor, end_session, start_session
+from atelier.pages.visitors import Visitor, end_session, find_active_person, start_session
 from atelier.settings import SERVICE_PREFIX
 from atelier.store.models import Person
 from atelier.texts import LANGUAGES, N_
@@ -109,8 +109,8 @@ def _set_language(session: Session, visitor: Visitor, language: str) -> None:
 
 def _start_session(site: Site, account: str | None) -> str | None:
     with site.sessions.begin() as session:
-        person = session.get(Person, account or "")
-        if person is None or not person.active:
+        person = find_active_person(session, site.city, account or "")
+        if person is None:
             return None
         return start_session(session, person.id, site.now())
 

@@ -5,7 +5,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from atelier.store.models import Person, WebSession
@@ -70,10 +70,8 @@ def end_session(session: Session, key: str) -> None:
 def find_visitor(session: Session, city: City, secret: str, now: dt.datetime) -> Visitor | None:
     """Return who holds `secret`, or None: unknown, expired, or no longer active on the roster."""
     row = session.get(WebSession, make_key(secret))
-    if row is None or row.expires_at <= now:
-        return None
-    person = session.scalar(select(Person).where(Person.id == row.person_id))
-    if person is None or not person.active:
+    person = find_active_person(session, city, row.person_id) if row else None
+    if row is None or row.expires_at <= now or person is None:
         return None
     school = city.find_school(person.school_id)
     return Visitor(
@@ -88,6 +86,12 @@ def find_visitor(session: Session, city: City, secret: str, now: dt.datetime) ->
         session_key=row.secret_sha256,
         identity_checked_at=row.identity_checked_at,
     )
+
+
+def find_active_person(session: Session, city: City, person_id: str) -> Person | None:
+    """Return the person if she is active and her school is still one of the city's, else None."""
+    person = session.get(Person, person_id)
+    return person if person and person.active and person.school_id in city.schools else None
 
 
 def note_identity_check(session: Session, key: str, now: dt.datetime) -> None:
