@@ -197,7 +197,7 @@ def test_earlier_submission_opens_as_a_copy(browser: Browser, tmp_path: Path) ->
         open_lab(browser, lab) as page,
     ):
         page.get_by_role("tab", name="Ателие: моите задания").click()
-        card(page, "intro").get_by_text("Моите предавания (1)").click()
+        card(page, "intro").get_by_text("Предавания (1)").click()
         card(page, "intro").get_by_role("button", name="Отвори копие").click()
         expect(page.locator(".jp-Notebook .cm-content").first).to_have_text("first_try = True")
 
@@ -214,7 +214,7 @@ def test_service_that_is_down_says_so_and_can_be_tried_again(browser: Browser, t
         page.get_by_role("tab", name="Ателие: моите задания").click()
         expect(page.get_by_role("alert")).to_contain_text("Услугата „Ателие“ не отговаря.")
         service.down = False
-        page.get_by_role("button", name="Опитай пак").click()
+        page.get_by_role("button", name="Опитай отново").click()
         expect(card(page, "intro")).to_be_visible()
 
 

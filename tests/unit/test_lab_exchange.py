@@ -149,4 +149,4 @@ def test_feedback_before_it_is_confirmed_is_a_sentence(stand: Stand, student: La
     student.ask("atelier/submit", HOMEWORK)
     status, answer = student.ask("atelier/feedback", HOMEWORK, **BULGARIAN)
     assert (status, answer["error"]) == (404, "no_feedback")
-    assert answer["message"] == "Още няма обратна връзка. Опитайте пак по-късно."
+    assert answer["message"] == "Още няма обратна връзка. Опитайте отново по-късно."

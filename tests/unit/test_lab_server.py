@@ -69,6 +69,15 @@ def test_refusal_is_the_services_sentence_and_no_traceback(lab: Lab, service: St
     assert service.assignments["intro"]["submissions"] == []
 
 
+def test_students_file_named_like_a_module_breaks_no_transfer(lab: Lab, service: StandInService) -> None:
+    for name in ("json.py", "nbgrader.py", "random.py"):
+        (lab.home / name).write_text("raise SystemExit('mine')")
+    status, answer = lab.ask("atelier/fetch", INTRO)
+    for name in ("json.py", "nbgrader.py", "random.py"):
+        (lab.home / name).unlink()
+    assert (status, answer.get("notebooks")) == (200, [f"{COURSE}/intro/intro.ipynb"])
+
+
 def test_earlier_submission_opens_in_a_new_folder_and_overwrites_nothing(
     lab: Lab, service: StandInService
 ) -> None:

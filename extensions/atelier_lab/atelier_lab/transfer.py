@@ -36,6 +36,7 @@ class Transfers:
     async def _run_job(self, verb: str, course: str, assignment: str, language: str) -> dict[str, Any]:
         job = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the folder is a student's: a file named random.py there must not become a module here
             "-m",
             "atelier_lab.transfer_job",
             verb,

@@ -215,7 +215,7 @@ function Earlier(props: ICardProps & { activity: IActivity }): JSX.Element | nul
   }
   return (
     <details className="atl-Earlier">
-      <summary>{trans.__('My submissions (%1)', count)}</summary>
+      <summary>{trans.__('Submissions (%1)', count)}</summary>
       <ul>
         {assignment.submissions.map(receipt => (
           <li key={receipt.id}>
