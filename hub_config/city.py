@@ -269,6 +269,28 @@ def _foreign_administrator(email: str, domains: Sequence[str]) -> str | None:
 
 
 # ------------------------------------------------ pydantic's words → path, fact, repair
+NEEDED = {
+    "string_type": "text (numbers in quotes)",
+    "int_type": "a whole number",
+    "decimal_type": "a number",
+    "is_instance_of": "a number",
+    "tuple_type": "a list, e.g. [one, two]",
+    "dict_type": "a mapping of keys to values",
+    "mapping_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "too_short": "at least {min_length} entry",
+    "string_too_short": "at least {min_length} character",
+    "string_too_long": "at most {max_length} characters",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "decimal_max_places": "at most {decimal_places} decimal places",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "a kind out of {expected_tags}",
+    "union_tag_not_found": "a mapping with the key kind",
+}
+
+
 def _add_validation_problem(document: Document, detail: ErrorDetails) -> None:
     path = _file_path(detail["loc"], document.data)
     follows = detail["input"] is None or (detail["type"] == "too_short" and detail["input"])
@@ -282,7 +304,8 @@ def _add_validation_problem(document: Document, detail: ErrorDetails) -> None:
         fact, _, repair = str(detail["ctx"]["error"]).partition("; ")
         document.add_problem(path, fact, repair)
     else:
-        fact = f"{_shorten(detail['input'])}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+        needed = NEEDED.get(detail["type"], detail["msg"]).format(**detail.get("ctx", {}))
+        fact = f"{_shorten(detail['input'])} stands here, but needed is {needed}"
         document.add_problem(path, fact, "write a value that docs/reference-settings.md allows")
 
 
@@ -309,5 +332,8 @@ def _repair_of_unknown_key(key: str) -> str:
 
 
 def _shorten(value: Any) -> str:
-    shown = repr(value)
+    """A value as it stands in the file, cut off where it is long."""
+    if isinstance(value, (dict, tuple)):
+        return ("a mapping" if value else "{}") if isinstance(value, dict) else ("a list" if value else "[]")
+    shown = repr(value) if isinstance(value, str) else str(value).lower()
     return shown if len(shown) <= 60 else shown[:57] + "…"
