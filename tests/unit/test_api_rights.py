@@ -152,6 +152,36 @@ def test_no_route_is_hidden_from_the_openapi_description(stand: Stand) -> None:
     assert declared == {(method, route) for method, route, _address, _expected in TABLE}
 
 
+def test_the_description_names_the_token_and_the_refusals(stand: Stand) -> None:
+    with stand.client("nobody") as client:
+        description = client.get("/openapi.json").json()
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            assert operation["security"] == [{"APIKeyHeader": []}]
+            assert {"4XX", "5XX"} <= set(operation["responses"])
+            assert operation["description"]
+    archives = [p for p in description["paths"] if p.endswith(("submissions", "releases", "archive"))]
+    assert len(archives) == 3
+    assert "application/gzip" in str([description["paths"][path] for path in archives])
+
+
+def test_lists_hold_only_what_is_the_callers(stand: Stand, ids: dict[str, str]) -> None:
+    seen = {}
+    for role in ("student", "teacher", "team", "other team", "course"):
+        with stand.client(role) as client:
+            assignments = client.get("/courses/geo-8a/assignments").json()
+        for assignment in assignments:
+            accounts = {receipt["account"] for receipt in assignment["submissions"]}
+            seen[role] = seen.get(role, set()) | accounts
+    own = {role: stand.accounts[role] for role in seen}
+    assert seen["student"] == {own["student"]}
+    assert seen["teacher"] == set()
+    assert seen["team"] == {own["team"]}
+    assert seen["other team"] <= {own["other team"]}
+    assert {own["student"], own["team"]} <= seen["course"]
+    assert stand.accounts["student of another course"] not in seen["course"]
+
+
 def test_everything_else_below_the_api_is_not_found(stand: Stand) -> None:
     with stand.client("course") as client:
         for address in ("/", "/me/", "/docs", "/redoc", "/submissions", "/courses", "/courses/geo-8a"):

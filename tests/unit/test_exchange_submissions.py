@@ -4,6 +4,7 @@ import concurrent.futures
 import datetime as dt
 import hashlib
 import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -213,6 +214,23 @@ def test_an_archive_over_the_schools_limit_is_refused_with_a_reason(stand: Stand
         assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
         assert "8" in answer.json()["message"]
     assert not list((stand.blobs.root / "incoming").iterdir())
+
+
+@pytest.mark.parametrize("tar_format", ["gnu", "pax"])
+def test_a_sparse_file_of_three_gigabytes_is_refused_with_its_name(
+    stand: Stand, tmp_path: Path, tar_format: str
+) -> None:
+    with (tmp_path / "дупка.bin").open("wb") as hole:
+        hole.truncate(3 << 30)
+    packed = tmp_path / "sparse.tar.gz"
+    options = ["--sparse", f"--format={tar_format}", "-czf", str(packed), "-C", str(tmp_path)]
+    subprocess.run(["tar", *options, "дупка.bin"], check=True)
+    assert packed.stat().st_size < 10_000
+    answer = stand.submit(content=packed.read_bytes())
+    assert (answer.status_code, answer.json()["error"]) == (422, "kind_not_allowed")
+    assert "дупка.bin" in answer.json()["message"]
+    assert answer.elapsed < dt.timedelta(seconds=5)
+    assert stand.count("submission") == 0
 
 
 def test_a_refused_archive_leaves_nothing_behind(stand: Stand) -> None:

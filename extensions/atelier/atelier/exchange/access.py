@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -37,9 +38,18 @@ class Caller:
         return parse_account(self.view.account)[1]
 
 
-async def find_caller(request: Request, services: Annotated[Services, Depends(get_services)]) -> Caller:
+_WORKSPACE_TOKEN = APIKeyHeader(
+    name="Authorization", auto_error=False, description="`token <JUPYTERHUB_API_TOKEN>` of a workspace"
+)
+
+
+async def find_caller(
+    request: Request,
+    services: Annotated[Services, Depends(get_services)],
+    authorization: Annotated[str | None, Security(_WORKSPACE_TOKEN)],
+) -> Caller:
     """FastAPI dependency: the active account whose workspace token came with the request."""
-    account = await request.app.state.identities.find_account(request.headers.get("authorization"))
+    account = await request.app.state.identities.find_account(authorization)
     caller = await run_in_threadpool(_load_caller, services, account)
     request.state.language = caller.view.language
     return caller

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
@@ -29,6 +30,13 @@ _HTTP_TEXTS = {
 }
 
 
+class RefusalView(BaseModel):
+    """Every answer of 400 or more."""
+
+    error: str = Field(description="A stable code, see docs/exchange.md.")
+    message: str = Field(description="A sentence for the person who waits, in their language.")
+
+
 def create_api(services: Services) -> FastAPI:
     """Return the exchange's application."""
     app = FastAPI(
@@ -39,6 +47,7 @@ def create_api(services: Services) -> FastAPI:
         redirect_slashes=False,
         openapi_url="/openapi.json",
         max_body_size=JSON_BODY_LIMIT_BYTES,
+        responses={"4XX": {"model": RefusalView}, "5XX": {"model": RefusalView}},
     )
     app.state.services = services
     app.state.identities = HubIdentities(services.hub)

@@ -23,6 +23,7 @@ _LINKS = N_("“%(name)s” is a link. Put the file itself there.")
 _DEVICES = N_("“%(name)s” is not a file but a device or a pipe. Remove it.")
 _SPARSE = N_("“%(name)s” is a file with holes (sparse). Save it anew as an ordinary file, or remove it.")
 _OTHER = N_("“%(name)s” is of a kind that cannot be handed in. Only files and folders can.")
+_HEADER = N_("The archive has an extra header “%(name)s” that is not taken. Hand in from Atelier's sidebar.")
 _KIND_TEXTS = {
     tarfile.LNKTYPE: _LINKS,
     tarfile.SYMTYPE: _LINKS,
@@ -34,6 +35,8 @@ _KIND_TEXTS = {
 }
 # What says nothing about where a file begins, how long it is or what it is. `size` and `linkpath` do.
 _HARMLESS_PAX_KEYS = frozenset({"path", "mtime", "atime", "ctime", "uid", "gid", "uname", "gname"})
+_SPARSE_KEY = re.compile(rb"\d (?:GNU\.sparse|SUN\.holes)")
+_SPARSE_NAME = re.compile(rb"GNU\.sparse\.name=([^\n]*)\n")
 _PAX_RECORD = re.compile(rb"(\d{1,6}) ([^=\x00\n]{1,64})=")
 
 
@@ -192,6 +195,7 @@ def _read_gnu_name(payload: bytes) -> str:
 
 def _read_pax_name(payload: bytes) -> str | None:
     """Return the path in a PAX header (POSIX 1003.1, pax format: records ``length key=value``), if any."""
+    _check_not_sparse(payload)
     values: dict[str, bytes] = {}
     while payload:
         match = _PAX_RECORD.match(payload)
@@ -209,9 +213,13 @@ def _read_pax_name(payload: bytes) -> str | None:
 
 
 def _check_pax_key(key: str, values: dict[str, bytes]) -> None:
-    if key.startswith(("GNU.sparse", "SUN.holes")):
-        raise _kind_not_allowed(_SPARSE, key)
-    if key in ("linkpath", "hdrcharset", "size") or key not in _HARMLESS_PAX_KEYS:
-        raise _kind_not_allowed(_OTHER, key)
+    if key not in _HARMLESS_PAX_KEYS:
+        raise _kind_not_allowed(_HEADER, key)
     if key in values:
         raise broken(N_("The archive is damaged. Send it again."))
+
+
+def _check_not_sparse(payload: bytes) -> None:
+    if _SPARSE_KEY.search(payload):
+        name = _SPARSE_NAME.search(payload)
+        raise _kind_not_allowed(_SPARSE, name[1].decode("utf-8", "replace") if name else "?")
