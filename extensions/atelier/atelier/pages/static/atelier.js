@@ -8,7 +8,7 @@
       event.preventDefault();
       return;
     }
-    if (!("once" in form.dataset) || window.htmx) return;
+    if (!("once" in form.dataset) || (window.htmx && form.hasAttribute("hx-boost"))) return;
     form.dataset.sent = "yes";
     form.classList.add("htmx-request");
   });
