@@ -1,17 +1,31 @@
 """What holds for the whole web process: the hub's interface, own host, headers, limits, the access log."""
 
 import logging
+import os
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from atelier import roster
 from atelier.exchange import course_routes
+from atelier.store.blobs import BlobStore
 from atelier.store.models import Identity
+from atelier.web import serve
 from atelier.web.security import _normal_host
 
-from tests.exchange_stand import HUB_SERVICE_TOKEN, NO_CERTIFICATES, NOW, Stand, open_stand, pack
+from tests.exchange_stand import (
+    CITY,
+    HUB_SERVICE_TOKEN,
+    NO_CERTIFICATES,
+    NOW,
+    Stand,
+    make_settings,
+    open_stand,
+    pack,
+)
 
 OWN_HOST = "atelier--service.atelier.localhost:8000"
 BEARER = {"Authorization": f"Bearer {HUB_SERVICE_TOKEN}"}
@@ -184,7 +198,10 @@ def test_a_failure_is_a_sentence_and_not_a_traceback(
         answer = client.get("/me")
     assert (answer.status_code, answer.json()["error"]) == (500, "failed")
     assert "secret" not in answer.text
-    assert [record.name for record in caplog.records if record.exc_info] == ["atelier.web"]
+    # The line follows the answer.
+    wait_until(
+        lambda: [r.name for r in caplog.records if r.exc_info] == ["atelier.web"], "the failure is logged"
+    )
 
 
 def test_the_access_log_has_no_query_no_token_and_no_line_break(
@@ -201,8 +218,34 @@ def test_the_access_log_has_no_query_no_token_and_no_line_break(
             content=pack({"Тайно име.ipynb": b"{}"}),
             headers={"Idempotency-Key": "key-of-mine"},
         )
+    wait_until(lambda: "submissions 201" in caplog.text or "submissions 409" in caplog.text, "the last line")
     text = caplog.text
     assert "GET /services/atelier/api/v1/me 200" in text
     assert "%0AINFO" in text
     for secret in (token, "oauth-code", "oauth-state", "Тайно", "key-of-mine", HUB_SERVICE_TOKEN):
         assert secret not in text
+
+
+# ------------------------------------------------------------------ starting
+@pytest.mark.parametrize("trouble", ["city", "blobs"])
+def test_a_process_that_cannot_start_says_why_in_a_line(tmp_path: Path, trouble: str) -> None:
+    settings = make_settings(tmp_path, "http://127.0.0.1:9/hub/api")
+    settings.city_file.write_text("nonsense: 1" if trouble == "city" else CITY, encoding="utf-8")
+    if trouble == "blobs":
+        settings.blob_dir.write_text("a file stands where the folder should be")
+    with pytest.raises(SystemExit) as ended:
+        serve(settings)
+    assert str(settings.city_file if trouble == "city" else settings.blob_dir) in str(ended.value)
+
+
+def test_what_dead_processes_left_is_removed_and_what_is_arriving_is_not(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path / "blobs")
+    blobs.prepare()
+    old, file = blobs.open_incoming()
+    file.close()
+    young, file = blobs.open_incoming()
+    file.close()
+    os.utime(old, (0, 0))
+    assert blobs.remove_stale_incoming(older_than_s=3600, now_s=time.time()) == 1
+    assert (old.exists(), young.exists()) == (False, True)
+    assert oct(blobs.root.stat().st_mode & 0o777) == oct(0o700)

@@ -6,7 +6,7 @@ import typer
 
 from atelier.commands import roster
 from atelier.commands.environment import load_or_explain
-from atelier.settings import StoreSettings
+from atelier.settings import StoreSettings, WebSettings
 from atelier.store import open_database, upgrade_database
 from atelier.store.migrate import write_revision
 
@@ -22,7 +22,7 @@ def web() -> None:
     """Run the web process: pages and exchange."""
     from atelier.web import serve
 
-    serve()
+    serve(load_or_explain(WebSettings))
 
 
 @app.command()

@@ -6,22 +6,24 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from atelier.settings import WebSettings, secrets_dir
+from atelier.settings import WebSettings
 from atelier.web.application import create_app
 from hub_config.city import CityError
 
 
-def serve(settings: WebSettings | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. Without `settings`, reads them from the environment."""
+def serve(settings: WebSettings) -> None:
+    """Serve until SIGINT or SIGTERM. Ends with one line when city file or blob folder cannot be used."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    settings = settings or WebSettings(_secrets_dir=secrets_dir())
     try:
         config = make_server_config(settings)
     except CityError as error:
         sys.exit(str(error))
+    except OSError as error:
+        repair = "give a folder that this process may write (ATELIER_BLOB_DIR)"
+        sys.exit(f"{settings.blob_dir}: {error.strerror or error}; {repair}")
     uvicorn.Server(config).run()
 
 
