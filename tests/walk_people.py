@@ -85,7 +85,7 @@ class Teacher:
 
     def open_formgrader(self) -> None:
         self.page.goto(self.course_url)
-        self.page.get_by_role("link", name="Събиране и оценяване").click()
+        self.page.get_by_role("link", name="Пускане, събиране, оценяване").click()
         self.page.wait_for_url("**/formgrader/manage_assignments**", timeout=SLOW_MS)
         self.page.wait_for_selector("td.name", timeout=SLOW_MS)
 
