@@ -179,5 +179,6 @@ def set_local_engine(c: Any, settings: HubSettings) -> None:
         return
     c.LocalWorkspace.homes_dir = str((settings.data_dir / "homes").resolve())
     c.LocalWorkspace.logs_dir = str((settings.data_dir / "logs").resolve())
-    c.LocalWorkspace.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+    # -P: the working folder is the account's home; a file named random.py there must not become a module.
+    c.LocalWorkspace.cmd = [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
     c.LocalWorkspace.shell_cmd = []
