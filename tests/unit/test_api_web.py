@@ -25,6 +25,7 @@ from tests.exchange_stand import (
     make_settings,
     open_stand,
     pack,
+    wait_until,
 )
 
 OWN_HOST = "atelier--service.atelier.localhost:8000"
