@@ -18,6 +18,7 @@ pytestmark = pytest.mark.hub
 
 TEACHER = "work.teacher@school-a.example"
 MEMBERS = ["work.one@students.school-a.example", "work.two@students.school-a.example"]
+BROKEN = "work.three@students.school-a.example"
 OUTSIDER = "filip.arsov@school-b.example"
 START_WITHIN_S = 90
 
@@ -46,6 +47,7 @@ def team(stack: Stack) -> TeamWorkspace:
         f"Тереза Учителска {TEACHER} teacher",
         f"Андрей Атанасов {MEMBERS[0]} student",
         f"Боряна Бонева {MEMBERS[1]} student",
+        f"Вера Вълчева {BROKEN} student",
     )
     course = stack.make_course("live-hub", TEACHER, MEMBERS)
     account = stack.make_team(course, "Екип", MEMBERS)
@@ -268,3 +270,24 @@ def test_stop_leaves_no_process_of_the_account(stack: Stack, team: TeamWorkspace
     assert answer.status_code in (202, 204), answer.text
     wait_until(lambda: not list_home_processes(stack, person), 40, "something is left")
     stubborn.wait(5)
+
+
+def test_workspace_that_cannot_start_says_so_at_once_and_starts_when_the_cause_is_gone(
+    stack: Stack, team: TeamWorkspace
+) -> None:
+    person = stack.find_person(BROKEN)
+    browser = stack.sign_in(BROKEN)
+    obstacle = stack.house.homes_dir / person / ".local" / "share" / "jupyter"
+    obstacle.parent.mkdir(parents=True)
+    obstacle.write_text("a file where Jupyter wants a folder")
+    browser.get(f"{stack.public_url}/hub/spawn/{person}")
+    pending = f"{stack.public_url}/hub/spawn-pending/{person}"
+    page = wait_until(
+        lambda: found if "не тръгна</h1>" in (found := browser.get(pending)).text else None,
+        START_WITHIN_S / 2,
+        "no page says that it did not start",
+    )
+    assert page.status_code == 500
+    assert "Traceback" not in page.text
+    obstacle.unlink()
+    assert open_workspace(stack, browser, person).status_code == 200
