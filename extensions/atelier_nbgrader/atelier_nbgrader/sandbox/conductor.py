@@ -28,6 +28,7 @@ INFO_FD = "{info_fd}"
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY_S = 0.25
 GRACE_S = 10.0
+SEND_WITHIN_MS = 2000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -79,6 +80,8 @@ class Kernel:
     def _connect(self, kind: int, connection: dict[str, Any], port: str) -> "zmq.Socket[bytes]":
         made = self._context.socket(kind)
         made.linger = 0
+        # Sending to a kernel whose end of the socket is gone would wait for ever.
+        made.sndtimeo = SEND_WITHIN_MS
         made.maxmsgsize = self._limits["message_mb"] * 1024 * 1024
         # A publisher drops what does not fit, an error or the end of a cell included: keep room; what a flood
         # can take is bounded by this process's own limit.
@@ -90,8 +93,11 @@ class Kernel:
         return made
 
     def ask(self, message_type: str, content: dict[str, Any]) -> str:
-        """Send a request on the shell socket; returns its id."""
-        message = self._session.send(self._shell, message_type, content)
+        """Send a request on the shell socket; returns its id. Raises RunCut when nobody takes it."""
+        try:
+            message = self._session.send(self._shell, message_type, content)
+        except zmq.Again:
+            raise RunCut("died", self._said.decode(errors="replace")) from None
         assert message is not None  # None only for a message that could not be made
         return str(message["header"]["msg_id"])
 
