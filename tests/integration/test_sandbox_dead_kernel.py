@@ -1,4 +1,4 @@
-"""A kernel that is gone before the first question is a problem that the teacher is told, and no endless wait."""
+"""A kernel that is gone before the first question is a problem told to the teacher, and no endless wait."""
 
 import os
 import shutil
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from atelier_nbgrader.sandbox import bubblewrap
 from atelier_nbgrader.sandbox.run import GradingProblem, run_cells
 
