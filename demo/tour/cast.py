@@ -27,10 +27,10 @@ NOTES = {
     "wrong-zeros": "common mistakes: hidden tests lost",
     "wrong-constants": "constants from the visible tests: hidden tests lost",
     "half-done": "half done, one cell broken",
-    "untouched": "submitted as fetched, nothing answered",
-    "torn": "the notebook is no notebook any more: no points, the teacher is told",
-    "sparse": "3 GiB sparse file: refused, nothing submitted",
-    "traversal": "path traversal: refused, nothing submitted",
+    "untouched": "submitted as fetched, nothing answered: 0 by tests and by hand",
+    "torn": "broken file submitted",
+    "sparse": "3 GiB sparse file refused",
+    "traversal": "path traversal refused",
     "thief": "looked for token and gradebook while graded: found nothing",
 }
 

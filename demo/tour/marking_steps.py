@@ -5,6 +5,9 @@ import io
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+from bs4 import BeautifulSoup
+
 from demo.tour import attacks
 from demo.tour.browser import find_form
 from demo.tour.cast import FULL, REFUSED
@@ -56,7 +59,10 @@ def check_the_thief(tour: Tour) -> None:
 
 
 def grade_by_hand(tour: Tour) -> None:
-    """In formgrader: full points for all that waits for the teacher's hand. Checks what the tests gave."""
+    """In formgrader: full points for all that waits for the teacher's hand, 0 where nothing was written.
+
+    Checks what the tests gave.
+    """
     course = find_course(tour)
     for assignment in tour.template.assignments:
         for notebook in course.call("GET", f"formgrader/api/notebooks/{assignment.name}"):
@@ -68,13 +74,14 @@ def grade_by_hand(tour: Tour) -> None:
 def _grade_notebook(tour: Tour, assignment: str, submitted: dict[str, Any]) -> None:
     course, account = find_course(tour), submitted["student"]
     grades = course.call("GET", f"formgrader/api/grades?submission_id={submitted['id']}")
+    part = _find_part(tour, account)
     by_tests = sum(grade["auto_score"] or 0 for grade in grades)
     by_hand = 0.0
     for grade in grades:
         if grade["needs_manual_grade"]:
-            course.call("PUT", f"formgrader/api/grade/{grade['id']}", {"manual_score": grade["max_score"]})
-            by_hand += grade["max_score"]
-    part = _find_part(tour, account)
+            points = 0 if part == "untouched" else grade["max_score"]
+            course.call("PUT", f"formgrader/api/grade/{grade['id']}", {"manual_score": points})
+            by_hand += points
     tour.awarded[account, assignment] = by_tests + by_hand
     expected = load_expected_points(tour.template_dir).get((FULL if part == "thief" else part, assignment))
     tour.claim(
@@ -104,11 +111,22 @@ def confirm_marks(tour: Tour) -> None:
     teacher = find_teacher(tour)
     for assignment in tour.template.assignments:
         address = f"{tour.demo.house.pages_url}courses/{tour.slug}/assignments/{assignment.name}"
-        form = find_form(teacher.open(address), action="/marks")
-        page = teacher.send(form, action="confirm")
+        shown = teacher.open(address)
+        _note_words(tour, assignment.name, shown)
+        page = teacher.send(find_form(shown, action="/marks"), action="confirm")
         tour.claim(
             "done=confirmed" in str(page.url), f"{assignment.name} is confirmed; the page is {page.url}"
         )
+
+
+def _note_words(tour: Tour, assignment: str, page: httpx.Response) -> None:
+    """Keep what the list says, in its last column, of those for whom there is nothing to confirm."""
+    for row in BeautifulSoup(page.text, "html.parser").select("tbody tr"):
+        if row.select_one('input[name^="adjust-"]') is None:
+            name, state = row.find("bdi"), row.find_all("td")[-1]
+            tour.words[name.get_text(strip=True) if name else "", assignment] = " ".join(
+                state.stripped_strings
+            )
 
 
 def save_csv(tour: Tour) -> None:

@@ -21,13 +21,15 @@ def check_marks(tour: Tour) -> None:
             part = student.part if kind == "individual" else student.team_part
             awarded = tour.awarded.get((tour.accounts.get(account, ""), tour.find_assignment(kind)))
             tour.claim(row, f"№ {student.number} has a line for the {kind} assignment")
-            _check_row(tour, f"№ {student.number}, {kind}", row or {}, part, awarded)
+            words = tour.words.get((student.name, tour.find_assignment(kind)), "")
+            _check_row(tour, f"№ {student.number}, {kind}", row or {}, part, awarded, words)
 
 
-def _check_row(tour: Tour, who: str, row: Row, part: str, awarded: float | None) -> None:
+def _check_row(tour: Tour, who: str, row: Row, part: str, awarded: float | None, words: str) -> None:
     points, most, mark = (_read_number(row, column) for column in ("Точки", "Максимум", "Оценка"))
     if part in WITHOUT_MARK:
         tour.claim(points is None and mark is None, f"{who} ({part}) has no mark; it is {mark}")
+        tour.claim(words, f"the course page says why {who} ({part}) has no mark")
         return
     tour.claim(mark is not None and 2 <= mark <= 6, f"{who} has a mark from 2.00 to 6.00; it is {mark}")
     tour.claim(
@@ -47,7 +49,7 @@ def print_marks(tour: Tour) -> None:
     print(f"\n{' №':>3}  {'name':24} {'individual':>18}  {'team':>20}  note")
     for student in tour.students:
         cells = [_describe(rows.get((student.name, title), {})) for title in titles]
-        note = _find_note(student)
+        note = _find_note(tour, student)
         team = f"{student.team}: {cells[1]}"
         print(f"{student.number:3}  {student.name:24} {cells[0]:>18}  {team:>20}  {note}".rstrip())
     print(f"\nMarks as CSV: {tour.csv_file}")
@@ -88,9 +90,16 @@ def _describe(row: Row) -> str:
     return f"{row['Точки']}/{row['Максимум']} → {row['Оценка']}"
 
 
-def _find_note(student: Student) -> str:
+def _find_note(tour: Tour, student: Student) -> str:
+    """What the student did, how the exchange refused it, what the teacher's page says of it."""
+    said = tour.words.get((student.name, tour.find_assignment("individual")), "")
+    note = ": ".join(
+        part
+        for part in (NOTES[student.part], tour.refusals.get(student.email, ""), f"„{said}“" if said else "")
+        if part
+    )
     team = f"team: {NOTES[student.team_part]}" if student.team_part != FULL else ""
-    return "; ".join(note for note in (NOTES[student.part], team) if note)
+    return "; ".join(part for part in (note, team) if part)
 
 
 def _find_kind(account: str) -> str:

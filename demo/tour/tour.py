@@ -34,6 +34,8 @@ class Tour:
     """The course workspace, while it runs."""
     accounts: dict[str, str] = field(default_factory=dict)
     """e-mail address → account of the student; `team <number>` → account of the team."""
+    words: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(name, assignment) → what the course page says of a student who gets no mark."""
     refusals: dict[str, str] = field(default_factory=dict)
     """e-mail address → how the exchange refused the attack."""
     awarded: dict[tuple[str, str], float] = field(default_factory=dict)
