@@ -25,7 +25,14 @@ from tornado import web
 _NAME = re.compile(r"[\w .()+-]{1,200}")
 _SCRIPT = re.compile(r"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script>", re.DOTALL | re.IGNORECASE)
 _ONCLICK = re.compile(r'\sonclick="(?P<text>[^"]*)"')
-# The handlers formgrader's own templates use; hashes of these and no others are allowed.
+_MATHJAX = re.compile(r'<script src="https://[^"]*/mathjax/[^"]*"')
+NO_MATHJAX_PATH = "formgrader/atelier/no-mathjax.js"
+NO_MATHJAX = """window.MathJax = {Hub: {
+  Config: function () {},
+  Queue: function () {},
+  Startup: {signal: {Interest: function (tell) { setTimeout(function () { tell("End"); }, 0); }}}
+}};
+"""
 FRAME_RULES = "frame-ancestors 'self'; form-action 'self'; base-uri 'none'; object-src 'none'"
 FILE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; " + FRAME_RULES
 
@@ -83,6 +90,9 @@ class GuardedSubmission(Guarded, handlers.SubmissionHandler):
             resources = getattr(self, "_shown", None)
             trusted = self._render_empty(resources) if resources is not None else ""
             self.set_header("Content-Security-Policy", make_policy(trusted))
+            # The only script from elsewhere; formgrader's own scripts stop without the name.
+            own = url_path_join(self.base_url or "/", NO_MATHJAX_PATH)
+            chunk = _MATHJAX.sub(f'<script src="{own}"', chunk, count=1)
         super().write(chunk)
 
     @property
@@ -93,6 +103,18 @@ class GuardedSubmission(Guarded, handlers.SubmissionHandler):
     def _render_empty(self, resources: dict[str, Any]) -> str:
         html, _ = super().exporter.from_notebook_node(new_notebook(), resources=resources)
         return str(html)
+
+
+class NoMathJax(web.RequestHandler):
+    """Stands where nbgrader's template loads MathJax from a server outside: formulas show as their source.
+
+    Formgrader waits for MathJax's word that it is done before it selects the first field.
+    """
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/javascript; charset=UTF-8")
+        self.set_header("Cache-Control", "max-age=86400")
+        self.write(NO_MATHJAX)
 
 
 class _Remembering:
@@ -138,7 +160,7 @@ class GuardedFiles(handlers.SubmissionFilesHandler):
 
 def list_guarded_routes(base_url: str) -> list[tuple[Any, ...]]:
     """Formgrader's routes with guarded handlers, in formgrader's order."""
-    routes = []
+    routes: list[tuple[Any, ...]] = [(url_path_join(base_url, NO_MATHJAX_PATH), NoMathJax)]
     for pattern, handler, *rest in [*apihandlers.default_handlers, *default_handlers]:
         guarded = _guard(handler)
         if guarded is not None:
