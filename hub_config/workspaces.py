@@ -23,8 +23,8 @@ from hub_config.local_processes import list_processes_at_home, stop_processes
 
 # Ages add up: the hub asks the roster every AUTH_REFRESH_S, a workspace asks the hub every HUB_CACHE_S.
 # Together they stay below the 60 s in which a right must have ended, also when the steward is down.
-AUTH_REFRESH_S = 30
-HUB_CACHE_S = 25
+AUTH_REFRESH_S = 25
+HUB_CACHE_S = 20
 ACTIVITY_INTERVAL_S = 120
 CULL_EVERY_S = 60
 LISTENING_POLL_S = 0.1
