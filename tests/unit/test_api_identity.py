@@ -143,6 +143,7 @@ def test_a_hub_that_is_down_gives_503_with_a_sentence(stand: Stand) -> None:
     stand.hub.status = 503
     with stand.client("student") as client:
         answer = client.get("/me", headers={"Accept-Language": "en"})
+        assert "Нищо не е загубено" in client.get("/me").json()["message"]
     assert answer.status_code == 503
     assert answer.json()["error"] == "hub_unreachable"
     assert "Nothing is lost" in answer.json()["message"]

@@ -3,6 +3,7 @@
 import concurrent.futures
 import datetime as dt
 import hashlib
+import os
 import random
 import subprocess
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 from atelier import projects, roster
 from atelier.exchange import storing
+from atelier.exchange.arrival import Arrived
 from atelier.store.models import Assignment, ClassMembership, Submission, SubmissionMember, TeamMembership
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from tests.exchange_stand import HOUR, NOW, Stand, open_stand, pack
 
@@ -116,6 +120,45 @@ def test_own_work_stays_readable_after_the_course_is_over(stand: Stand) -> None:
     with stand.client("student") as client:
         assert client.get("/courses/geo-8a/assignments").status_code == 404
         assert client.get(f"/submissions/{receipt['id']}/archive").content == WORK
+
+
+def test_the_bytes_are_on_the_disk_before_the_row_is_written(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    sync, ensure = os.fsync, storing._ensure_blob
+    stored_when: list[list[Path]] = []
+
+    def note_sync(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    def note_row(session: Session, arrived: Arrived, now: dt.datetime) -> None:
+        assert stand.blobs.find(arrived.facts.sha256).read_bytes() == WORK
+        stored_when.append(list(synced))
+        ensure(session, arrived, now)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(storing, "_ensure_blob", note_row)
+    receipt = stand.submit(content=WORK).json()
+    folder = stand.blobs.find(receipt["sha256"]).parent
+    # First the file under its first name, then the new folder's own name, then the file's name in it.
+    assert [path.suffix for path in stored_when[0]] == [".part", "", ""]
+    assert stored_when[0][1:] == [folder.parent, folder]
+
+
+def test_a_failing_database_stores_nothing_and_promises_nothing(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("disk I/O error"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storing, "_add_submission", fail)
+        answer = stand.submit(content=WORK)
+    assert (answer.status_code, answer.json()["error"]) == (503, "busy")
+    assert stand.count("submission") == 0
+    assert stand.submit(content=WORK).status_code == 201
 
 
 # ------------------------------------------------------------------ time

@@ -19,6 +19,7 @@ from atelier.marks import MarkError
 from atelier.projects import ProjectError
 from atelier.services import Services
 from atelier.texts import N_, known_language, translate
+from hub_config.city import City
 
 _log = logging.getLogger("atelier.exchange")
 JSON_BODY_LIMIT_BYTES = 1024 * 1024
@@ -66,9 +67,10 @@ def create_api(services: Services) -> FastAPI:
 
 
 def find_language(request: Request) -> str:
-    """Return the reader's language: what `Accept-Language` asks for, else the account's, else English."""
+    """Return the reader's language: what `Accept-Language` asks for, else the account's, else the city's."""
     wanted = request.headers.get("accept-language", "").partition(",")[0].partition(";")[0].strip()
-    return known_language(wanted or getattr(request.state, "language", None))
+    city: City = request.app.state.services.city
+    return known_language(wanted or getattr(request.state, "language", city.language))
 
 
 def _answer(request: Request, status: int, code: str, template: str, **params: object) -> JSONResponse:
