@@ -29,6 +29,7 @@ CHROMIUM_ARGUMENTS = [
 ]
 CHROMEBOOK: Any = {"width": 1366, "height": 768}
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")

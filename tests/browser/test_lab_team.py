@@ -14,6 +14,7 @@ from tests.atelier_stack import Stack
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
 SLOW_MS = 90_000
+expect.set_options(timeout=SLOW_MS)
 SCREEN: Any = {"width": 1366, "height": 768}
 TEACHER = "names.teacher@school-a.example"
 MEMBERS = ["names.one@students.school-a.example", "names.two@students.school-a.example"]
