@@ -39,15 +39,12 @@ tour: $(SET_UP) ## Play the whole walk, from roster to marks, on a demo of its o
 	@exec $(PY) -m demo.tour
 
 test: $(SET_UP) $(STAMPS)/test ## Set everything up, check the style and run all tests
-	@$(MAKE) check
-	@exec $(PY) -m pytest $(PYTEST_ARGS)
+	@style=0; $(MAKE) check || style=$$?; $(PY) -m pytest $(PYTEST_ARGS) && exit $$style
 
 check: $(STAMPS)/ours $(STAMPS)/test ## Style, types and import rules only: ruff, mypy --strict, import-linter
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy
-	@$(PY) -m mypy -p demo
-	@$(VENV)/bin/lint-imports
+	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy" "mypy -p demo"; do \
+	  echo "== $$tool"; $(PY) -m $$tool || failed=1; done; \
+	  echo "== lint-imports"; "$(VENV)/bin/lint-imports" || failed=1; exit $$failed
 
 fix: $(STAMPS)/test ## Mend what ruff can mend: order of imports, line breaks
 	@$(PY) -m ruff check --fix .

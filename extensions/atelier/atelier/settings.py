@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SERVICE_NAME = "atelier"
 SERVICE_PREFIX = "/services/atelier/"
+HUB_API_URL = "http://127.0.0.1:8081/hub/api"
 
 
 class StoreSettings(BaseSettings):
@@ -30,10 +31,12 @@ class WebSettings(StoreSettings):
     blob_dir: Path = Field(description="Where archives lie, addressed by SHA-256.")
     templates_dir: Path = Field(description="The folder course_templates/.")
     public_url: str = Field(description="Address people open; the same as the hub's.")
-    hub_api_url: str = Field("http://127.0.0.1:8081/hub/api", description="The hub's API as the service reaches it.")
+    hub_api_url: str = Field(HUB_API_URL, description="The hub's API as the service reaches it.")
     web_host: str = Field("127.0.0.1", description="Address the service listens on.")
     web_port: int = Field(8082, description="Port the service listens on.")
-    web_hub_token: SecretStr = Field(description="Hub token of the web process; also its OAuth client secret.")
+    web_hub_token: SecretStr = Field(
+        description="Hub token of the web process; also its OAuth client secret."
+    )
     hub_service_token: SecretStr = Field(description="The token with which the hub asks the service.")
 
     @property
@@ -51,7 +54,7 @@ class WebSettings(StoreSettings):
 class StewardSettings(StoreSettings):
     """The steward: accounts and shares."""
 
-    hub_api_url: str = Field("http://127.0.0.1:8081/hub/api", description="The hub's API as the steward reaches it.")
+    hub_api_url: str = Field(HUB_API_URL, description="The hub's API as the steward reaches it.")
     steward_hub_token: SecretStr = Field(description="The steward's hub token.")
     steward_poll_s: float = Field(1.0, description="Seconds between two looks for roster changes.")
     steward_sweep_s: float = Field(45.0, description="Seconds between two full comparisons.")
