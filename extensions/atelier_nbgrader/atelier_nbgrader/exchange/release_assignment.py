@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
+import nbformat
 from nbgrader.exchange import abc
 
 from atelier_nbgrader.exchange.exchange import Exchange
@@ -25,6 +26,12 @@ class ExchangeReleaseAssignment(Exchange, abc.ExchangeReleaseAssignment):
         if not self.src_path.is_dir():
             text = _("{folder} does not exist. Generate the assignment first.")
             self.fail(text.format(folder=self.src_path))
+        for file in sorted(self.src_path.glob("*.ipynb")):
+            for cell in list_unlocked_tasks(file):
+                text = _(
+                    "{file}: the task “{cell}” is not locked, and grading would fail for everybody. Lock it."
+                )
+                self.fail(text.format(file=file.name, cell=cell))
 
     def init_dest(self) -> None:
         # Without a key nothing changes; an assignment that the service does not know yet is made.
@@ -44,3 +51,10 @@ class ExchangeReleaseAssignment(Exchange, abc.ExchangeReleaseAssignment):
                 self.release = dict(self.service.upload(self.address("releases"), archive))
                 text = _("Released {name}, release {version}.")
         self.log.info(text.format(name=self.assignment, version=self.release["version"]))
+
+
+def list_unlocked_tasks(file: Path) -> list[str]:
+    """Ids of task cells that are not locked: nbgrader 0.9.6 releases them and then cannot grade anybody."""
+    notebook = nbformat.read(file, as_version=4)
+    found = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
+    return [str(facts.get("grade_id")) for facts in found if facts.get("task") and not facts.get("locked")]

@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -44,7 +45,7 @@ class RunCut(Exception):
 class Kernel:
     """A kernel in a sandbox: its process, its two sockets, and how much it uses."""
 
-    def __init__(self, command: list[str], connection: dict[str, Any], limits: dict[str, Any]) -> None:
+    def __init__(self, command: list[str], limits: dict[str, Any]) -> None:
         self._limits = limits
         read_fd, write_fd = os.pipe()
         command = [str(write_fd) if part == INFO_FD else part for part in command]
@@ -58,8 +59,13 @@ class Kernel:
         )
         os.close(write_fd)
         self._said = b""
-        self._pid = self._read_pid(read_fd)
+        self._info = read_fd
+        self._pid: int | None = None
         self._looked_at = 0.0
+
+    def connect(self, connection: dict[str, Any]) -> None:
+        """Wait for the kernel's sockets and connect to them. Raises RunCut when they do not appear."""
+        self._pid = self._read_pid()
         self._session = Session(key=connection["key"].encode(), signature_scheme="hmac-sha256")
         self._context = zmq.Context()
         self._shell = self._connect(zmq.DEALER, connection, "shell_port")
@@ -68,14 +74,13 @@ class Kernel:
         for source in (self._shell, self._iopub, self._process.stderr):
             self._poller.register(source, zmq.POLLIN)
 
-    def _read_pid(self, read_fd: int) -> int:
-        with os.fdopen(read_fd) as info:
+    def _read_pid(self) -> int:
+        with os.fdopen(self._info) as info:
             said = info.read()
         try:
             return int(json.loads(said)["child-pid"])
         except (ValueError, KeyError, TypeError):
-            assert self._process.stderr is not None
-            raise RunCut("start", self._process.stderr.read(500).decode(errors="replace")) from None
+            raise RunCut("start", self._read_errors()) from None
 
     def _connect(self, kind: int, connection: dict[str, Any], port: str) -> "zmq.Socket[bytes]":
         made = self._context.socket(kind)
@@ -88,9 +93,29 @@ class Kernel:
         made.rcvhwm = 2000
         if kind == zmq.SUB:
             made.subscribe(b"")
-        # The sockets lie in the sandbox's own memory file system; its first process leads there.
-        made.connect(f"ipc:///proc/{self._pid}/root{connection['ip']}-{connection[port]}")
+        # The sockets lie in the sandbox's own memory file system; its first process leads there. Connected
+        # once,
+        # before any cell runs: later the student's code could put a link to somewhere else in their place.
+        made.reconnect_ivl = -1
+        place = f"/proc/{self._pid}/root{connection['ip']}-{connection[port]}"
+        self._wait_until_listening(place)
+        made.connect(f"ipc://{place}")
         return made
+
+    def _wait_until_listening(self, place: str) -> None:
+        until = time.monotonic() + self._limits["start_s"]
+        while time.monotonic() < until and self._process.poll() is None:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as tried:
+                tried.connect(place)
+                return
+            time.sleep(0.02)
+        raise RunCut("start", self._read_errors())
+
+    def _read_errors(self) -> str:
+        """What bwrap or the kernel wrote before it was ready; nothing while it still runs."""
+        assert self._process.stderr is not None
+        os.set_blocking(self._process.stderr.fileno(), False)
+        return (self._process.stderr.read(500) or b"").decode(errors="replace")
 
     def ask(self, message_type: str, content: dict[str, Any]) -> str:
         """Send a request on the shell socket; returns its id. Raises RunCut when nobody takes it."""
@@ -155,10 +180,9 @@ class Kernel:
 
     def end(self) -> None:
         """Kill everything in the sandbox: with the first process of a PID namespace all others die."""
-        pid = getattr(self, "_pid", None)
-        if pid is not None and self._process.poll() is None:
+        if self._pid is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(self._pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
 
@@ -309,7 +333,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     limits, answers, kernel = request["limits"], [], None
     end: dict[str, Any] = {"kind": "done", "cell": None, "detail": ""}
     try:
-        kernel = Kernel(request["command"], request["connection"], limits)
+        kernel = Kernel(request["command"], limits)
+        kernel.connect(request["connection"])
         conductor = Conductor(kernel, limits)
         answers = conductor.answers
         conductor.wait_until_ready()
