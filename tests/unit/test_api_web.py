@@ -13,7 +13,8 @@ from atelier import roster
 from atelier.exchange import course_routes
 from atelier.store.blobs import BlobStore
 from atelier.store.models import Identity
-from atelier.web import serve
+from atelier.web import create_app, serve
+from atelier.web.internal import create_internal_app
 from atelier.web.security import _normal_host
 
 from tests.exchange_stand import (
@@ -110,7 +111,9 @@ def test_only_the_hub_may_ask(stand: Stand, method: str, path: str) -> None:
         assert ask(stand, method, path, headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 
-@pytest.mark.parametrize(("method", "path"), INTERNAL)
+@pytest.mark.parametrize(
+    ("method", "path"), [*INTERNAL, ("GET", "internal/sign-in"), ("OPTIONS", "internal/")]
+)
 @pytest.mark.parametrize("mark", ["X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "Forwarded"])
 def test_through_the_proxy_the_internal_interface_is_not_there(
     stand: Stand, method: str, path: str, mark: str
@@ -250,3 +253,11 @@ def test_what_dead_processes_left_is_removed_and_what_is_arriving_is_not(tmp_pat
     assert blobs.remove_stale_incoming(older_than_s=3600, now_s=time.time()) == 1
     assert (old.exists(), young.exists()) == (False, True)
     assert oct(blobs.root.stat().st_mode & 0o777) == oct(0o700)
+
+
+def test_the_internal_interface_has_these_three_questions_and_no_other(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, "http://127.0.0.1:9/hub/api")
+    settings.city_file.write_text(CITY, encoding="utf-8")
+    app = create_internal_app(create_app(settings).state.services)
+    routes = {(method, route.path) for route in app.routes for method in route.methods - {"HEAD"}}
+    assert routes == {("POST", "/sign-in"), ("GET", "/accounts/{account}"), ("GET", "/health")}

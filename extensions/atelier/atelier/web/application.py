@@ -25,7 +25,7 @@ from atelier.store.blobs import BlobStore
 from atelier.store.database import SessionFactory, make_session_factory, open_database, utc_now
 from atelier.web.access_log import AccessLog
 from atelier.web.internal import create_internal_app
-from atelier.web.security import NoFailureEscapes, OwnHostOnly, SafeHeaders
+from atelier.web.security import DirectOnly, NoFailureEscapes, OwnHostOnly, SafeHeaders
 from hub_config.city import City, load_city
 
 PAGE_BODY_LIMIT_BYTES = 1024 * 1024
@@ -60,7 +60,7 @@ def create_app(
         max_body_size=PAGE_BODY_LIMIT_BYTES,
     )
     app.state.services = services
-    app.mount(f"{SERVICE_PREFIX}internal", NoFailureEscapes(create_internal_app(services)))
+    app.mount(f"{SERVICE_PREFIX}internal", NoFailureEscapes(DirectOnly(create_internal_app(services))))
     app.mount(f"{SERVICE_PREFIX}api/v1", NoFailureEscapes(exchange.create_api(services)))
     pages.install(app, services)
     app.add_middleware(OwnHostOnly, origin=settings.service_origin)

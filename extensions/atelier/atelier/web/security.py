@@ -13,6 +13,8 @@ _log = logging.getLogger("atelier.web")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_FOR_BROWSERS = (f"{SERVICE_PREFIX}internal/", f"{SERVICE_PREFIX}api/")
 
+_PROXY_MARKS = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded")
+
 # A handler may set a stricter or richer value of its own; these hold where it says nothing.
 _DEFAULT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -44,6 +46,18 @@ class OwnHostOnly:
             return True
         hosts = Headers(scope=scope).getlist("host")
         return len(hosts) == 1 and _normal_host(f"{self.scheme}://{hosts[0]}") == self.host
+
+
+class DirectOnly:
+    """For what came through the proxy, the wrapped application is not there: 404 for any method and path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and any(mark in Headers(scope=scope) for mark in _PROXY_MARKS):
+            return await PlainTextResponse("404: not found\n", status_code=404)(scope, receive, send)
+        return await self.app(scope, receive, send)
 
 
 class NoFailureEscapes:
