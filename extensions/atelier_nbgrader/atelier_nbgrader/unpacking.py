@@ -45,14 +45,14 @@ def unpack(archive: Path, target: Path, limits: UnpackLimits | None = None) -> l
         inside.mkdir(mode=0o755)
         try:
             names = _unpack_into(archive, inside, limits or UnpackLimits())
+            # Refuses, on every file system, to take the place of a folder with something in it.
+            inside.rename(target)
         except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError, ValueError) as error:
             raise BrokenArchive(_("The archive is damaged ({reason}).").format(reason=error)) from error
         except OSError as error:
             raise BrokenArchive(
                 _("The archive cannot be unpacked ({reason}).").format(reason=error)
             ) from error
-        # Refuses, on every file system, to take the place of a folder with something in it.
-        inside.rename(target)
     return names
 
 
