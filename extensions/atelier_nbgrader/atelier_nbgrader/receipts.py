@@ -13,6 +13,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from atelier_nbgrader.instants import show_instant
 from atelier_nbgrader.language import translate as _
 
 
@@ -68,7 +69,7 @@ def describe_receipt(receipt: dict[str, Any]) -> str:
     if receipt.get("late"):
         text = _("Submitted LATE {course}/{assignment} at {at}, receipt {id}, SHA-256 {sha256}.")
     fields = {name: receipt.get(name) for name in ("course", "assignment", "id", "sha256")}
-    return text.format(at=receipt["received_at"], **fields)
+    return text.format(at=show_instant(receipt["received_at"]), **fields)
 
 
 def read_json(file: Path) -> dict[str, Any]:
