@@ -16,6 +16,8 @@ OURS := . extensions/atelier extensions/atelier_nbgrader extensions/atelier_widg
 LAB := extensions/atelier_lab
 LAB_SOURCES := $(wildcard $(addprefix $(LAB)/,*.json *.lock *.toml *.py .yarnrc.yml src/* src/*/* style/* \
   server_config/* atelier_lab/*.py atelier_lab/*/*.py atelier_lab/*/*.json jupyterlab_language_pack_bg_BG/*.py))
+TELL_REPAIR = { echo "The set-up could not download a part (see above). Repair: check the network, or set HTTPS_PROXY and" \
+  "SSL_CERT_FILE; then run make again: it goes on where it stopped." >&2; exit 1; }
 HTMX := extensions/atelier/atelier/pages/static/vendor/htmx.min.js
 SET_UP = $(STAMPS)/run $(STAMPS)/ours $(STAMPS)/lab $(HTMX)
 
@@ -70,7 +72,7 @@ $(STAMPS)/python: setup/find_python.sh requirements/bootstrap.txt
 	@python=$$(sh setup/find_python.sh) && echo "Setting up $(VENV) with $$python …" && \
 	  { [ -x $(PY) ] && $(PY) -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV); }
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-	  -r requirements/bootstrap.txt
+	  -r requirements/bootstrap.txt || $(TELL_REPAIR)
 	@mkdir -p $(STAMPS) && touch $@
 
 # uv does not read pip's configuration (a mirror, a proxy's certificate). Where only pip is set up, pip does it.
@@ -79,14 +81,16 @@ $(STAMPS)/run: $(STAMPS)/python requirements/run.txt
 	@rm -f $(STAMPS)/test $(STAMPS)/ours $(STAMPS)/lab
 	@$(UV) sync $(UV_OPTIONS) $(LOCKED) requirements/run.txt || { \
 	  echo "uv could not; trying pip …"; \
-	  $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.txt; }
+	  $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.txt; } || \
+	  $(TELL_REPAIR)
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/run requirements/test.txt
 	@echo "Installing what the tests need (requirements/test.txt) …"
 	@$(UV) install $(UV_OPTIONS) $(LOCKED) --no-deps -r requirements/test.txt || { \
 	  echo "uv could not; trying pip …"; \
-	  $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/test.txt; }
+	  $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/test.txt; } || \
+	  $(TELL_REPAIR)
 	@touch $@
 
 $(STAMPS)/ours: $(STAMPS)/run $(addsuffix /pyproject.toml,$(OURS))
@@ -97,7 +101,7 @@ $(STAMPS)/ours: $(STAMPS)/run $(addsuffix /pyproject.toml,$(OURS))
 # npm writes this file itself, last.
 node_modules/.package-lock.json: package.json package-lock.json $(STAMPS)/run
 	@echo "Installing Node packages (package-lock.json) …"
-	@sh setup/with_node.sh . npm ci --no-audit --no-fund --loglevel=error
+	@sh setup/with_node.sh . npm ci --no-audit --no-fund --loglevel=error || $(TELL_REPAIR)
 	@touch $@
 
 $(HTMX): node_modules/.package-lock.json
