@@ -19,7 +19,15 @@ from atelier_nbgrader.gradebook import open_gradebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.nbgrader_course import ASSIGNMENT, RIGHT, SLUG, TestCourse, make_course
+from tests.nbgrader_course import (
+    ASSIGNMENT,
+    RIGHT,
+    SLUG,
+    TestCourse,
+    make_course,
+    require_program,
+    require_sandbox,
+)
 from tests.nbgrader_workspaces import own_path
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -103,6 +111,8 @@ def attack(notebook: nbformat.NotebookNode) -> None:
 
 @pytest.fixture(scope="module")
 def formgrader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Formgrader]:
+    require_sandbox()
+    require_program(CHROMIUM)
     home = tmp_path_factory.mktemp("teacher")
     environ = {"ATELIER_KIND": "course", "ATELIER_COURSE": SLUG, "ATELIER_ACCOUNT": "course-aaaaaaaaaaaa"}
     with pytest.MonkeyPatch.context() as patch:

@@ -20,7 +20,7 @@ from atelier_nbgrader.server.course_start import ensure_course
 from nbgrader.exchange import ExchangeError
 
 from tests.exchange_stand import Stand, open_stand
-from tests.nbgrader_course import CANARY, RIGHT, TestCourse, make_source
+from tests.nbgrader_course import CANARY, RIGHT, TestCourse, make_source, require_sandbox
 from tests.nbgrader_workspaces import Workspace, make_workspace, own_path
 
 SLUG = "geo-8a"
@@ -368,6 +368,7 @@ def test_files_named_like_nbgraders_own_cannot_forge_time_or_identity(
 def test_walk_from_release_to_staged_results_and_feedback(
     teacher: Workspace, student: Workspace, stand: Stand, tmp_path: Path
 ) -> None:
+    require_sandbox()
     release(teacher)
     mate = make_mate(stand, tmp_path)
     solve(student)

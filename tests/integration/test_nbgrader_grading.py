@@ -14,7 +14,7 @@ from atelier_nbgrader.sandbox import bubblewrap
 from atelier_nbgrader.staging import make_result
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tests.nbgrader_course import ASSIGNMENT, CANARY, RIGHT, SLUG, TestCourse, make_course
+from tests.nbgrader_course import ASSIGNMENT, CANARY, RIGHT, SLUG, TestCourse, make_course, require_sandbox
 
 pytestmark = pytest.mark.sandbox
 
@@ -25,6 +25,7 @@ SECRET = "token-that-no-student-may-see"
 
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestCourse:
+    require_sandbox()
     # No service: grading goes on with what the last collect wrote.
     monkeypatch.delenv("ATELIER_SERVICE_URL", raising=False)
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", SECRET)
