@@ -158,18 +158,21 @@ class PageClient(TestClient):
         return self.post(SERVICE_PREFIX + path, data={"csrf_token": token, **fields}, headers=sent)
 
 
-def build_town(folder: Path, public_url: str = "http://atelier.localhost:8000") -> Town:
-    """Make the town in an empty folder."""
+def build_town(
+    folder: Path, public_url: str = "http://atelier.localhost:8000", database_url: str | None = None
+) -> Town:
+    """Make the town in an empty folder; its database is SQLite in there unless `database_url` says where."""
+    database_url = database_url or f"sqlite:///{folder / 'atelier.sqlite'}"
     templates = folder / "templates" / "small-rain"
     (templates / "source" / "rain-start").mkdir(parents=True)
     (templates / "template.yaml").write_text(TEMPLATE, encoding="utf-8")
     (templates / "source" / "rain-start" / "rain.ipynb").write_text("{}", encoding="utf-8")
     city = parse_city(CITY)
-    engine = open_database(f"sqlite:///{folder / 'atelier.sqlite'}")
+    engine = open_database(database_url)
     Base.metadata.create_all(engine)
     settings = WebSettings(
         city_file=folder / "city.yaml",
-        database_url=f"sqlite:///{folder / 'atelier.sqlite'}",
+        database_url=database_url,
         blob_dir=folder / "blobs",
         templates_dir=folder / "templates",
         public_url=public_url,
@@ -340,7 +343,7 @@ class _Seed:
         self.town.submissions[f"{assignment.name}:{account}"] = submission.id
 
     def _stage(self, assignment: Assignment) -> None:
-        """Stage results as a course workspace does: one broken, one waiting for a hand, points for the rest."""
+        """Stage results as a course workspace does: one broken, one waits for a hand, the rest has points."""
         results = []
         items = [(k, v) for k, v in self.town.submissions.items() if k.startswith(assignment.name)]
         for number, (_key, submission_id) in enumerate(items):

@@ -129,7 +129,7 @@ async def show_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code in (404, 405):
         return show_absent(request, error)
-    if error.status_code == 413:
+    if error.status_code in (400, 413):
         return show_form_refused(request, error)
     return await http_exception_handler(request, error)
 

@@ -8,15 +8,17 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
-from atelier.pages.answers import FormRefused, HubSilent, SignInNeeded
+from atelier.pages.answers import Absent, FormRefused, HubSilent, SignInNeeded
 from atelier.pages.hub_identity import HubUnreachable, find_account
 from atelier.pages.site import Site, find_site
 from atelier.pages.visitors import Visitor, end_session, find_visitor, note_identity_check
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+NUL = "\0"  # no name, title or id of ours has one, and PostgreSQL fails on it
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 MAX_FORM_BYTES = 200_000
+MAX_FIELDS = 4000  # two for each student of a course
 IDENTITY_CHECK_AGE = dt.timedelta(seconds=60)
 HUB_SILENCE_LIMIT = dt.timedelta(minutes=15)
 
@@ -86,6 +88,8 @@ async def check_request(
     Accounts' origins are same-site with ours, so cookies arrive with their forged requests as well: the
     browser's Origin header *and* a token that only our pages know decide. Depended on by the whole router.
     """
+    if NUL in request.scope["path"] or NUL in "".join(request.query_params.values()):
+        raise Absent
     if request.method in SAFE_METHODS:
         return
     if visitor is None:
@@ -106,7 +110,10 @@ async def read_form(request: Request) -> FormData:
         raise FormRefused
     if kind != "application/x-www-form-urlencoded":
         raise FormRefused
-    return await request.form()
+    form = await request.form(max_fields=MAX_FIELDS)
+    if any(NUL in key or NUL in str(value) for key, value in form.multi_items()):
+        raise FormRefused
+    return form
 
 
 SentForm = Annotated[FormData, Depends(read_form)]

@@ -62,7 +62,9 @@ async def finish_sign_in(request: Request, site: CurrentSite, code: str = "", st
     """The hub has named the browser's owner: start a session if that is an active person on the roster."""
     cookie_name = attempt_cookie_name(site, state)
     attempt = {key: values[0] for key, values in parse_qs(request.cookies.get(cookie_name, "")).items()}
-    if not code or not secrets.compare_digest(attempt.get("state", "").encode(), state.encode()):
+    # No attempt and no state are equal, too: then anybody's code would sign this browser in as somebody else.
+    begun = bool(code and state and attempt.get("verifier"))
+    if not begun or not secrets.compare_digest(attempt.get("state", "").encode(), state.encode()):
         return _show_lost_attempt(request)
     try:
         token = await fetch_token(site, code, attempt.get("verifier", ""))
