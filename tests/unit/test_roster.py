@@ -159,6 +159,18 @@ def test_a_deactivated_member_is_wanted_nowhere(small_school: SmallSchool, team:
     assert all(gone not in people for people in wanted.shares.values())
 
 
+def test_a_member_who_left_the_course_opens_its_team_no_longer(small_school: SmallSchool, team: Team):
+    session, gone = small_school.session, small_school.students[0]
+    for membership in session.query(ClassMembership).filter_by(person_id=gone.id):
+        membership.until_at = NOW
+    session.flush()
+    wanted = find_wanted(session, small_school.city, NOW)
+    assert wanted.of(team_account(team.id)) == {small_school.students[1].id, small_school.teacher.id}
+    session.add(Enrolment(course_id=small_school.course.id, person_id=gone.id, role="student", from_at=NOW))
+    session.flush()
+    assert gone.id in find_wanted(session, small_school.city, NOW).of(team_account(team.id)), "by name again"
+
+
 def test_a_teacher_reaches_only_her_own_course_and_its_teams(small_school: SmallSchool, team: Team):
     session = small_school.session
     stranger = _outsider(small_school, role="teacher")

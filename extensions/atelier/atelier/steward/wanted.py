@@ -2,7 +2,7 @@
 
 Who is shared into what (docs/decisions/what-the-steward-shares.md):
 
-* a team's workspace: its current members and the current teachers of its course;
+* a team's workspace: its current members while they are students of its course, and its current teachers;
 * a course's workspace: its current teachers;
 * a personal workspace: nobody.
 """
@@ -12,11 +12,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, select, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from atelier.store.ids import course_account, team_account
-from atelier.store.models import Course, Enrolment, Person, Project, Team, TeamMembership
+from atelier.store.models import (
+    ClassMembership,
+    Course,
+    CourseClass,
+    Enrolment,
+    Person,
+    Project,
+    Team,
+    TeamMembership,
+)
 from hub_config.city import City
 
 
@@ -73,7 +82,27 @@ def _teachers(
 
 
 def _members(session: Session, now: dt.datetime) -> Iterable[Row[str, str]]:
-    query = select(TeamMembership.team_id, TeamMembership.person_id).where(*_current(TeamMembership, now))
+    """Members while they are students of the team's course: a membership stays open when a class is left."""
+    by_class = (
+        select(CourseClass.course_id, ClassMembership.person_id)
+        .join(CourseClass, CourseClass.class_id == ClassMembership.class_id)
+        .join(Person, Person.id == ClassMembership.person_id)
+        .where(Person.role == "student", *_current(ClassMembership, now))
+    )
+    by_name = select(Enrolment.course_id, Enrolment.person_id).where(
+        Enrolment.role == "student", *_current(Enrolment, now)
+    )
+    students = union(by_class, by_name).subquery()
+    query = (
+        select(TeamMembership.team_id, TeamMembership.person_id)
+        .join(Team, Team.id == TeamMembership.team_id)
+        .join(Project, Project.id == Team.project_id)
+        .join(
+            students,
+            (students.c.course_id == Project.course_id) & (students.c.person_id == TeamMembership.person_id),
+        )
+        .where(*_current(TeamMembership, now))
+    )
     return session.execute(query)
 
 
@@ -88,7 +117,7 @@ def _teams(session: Session, active_course: tuple[ColumnElement[bool], ...]) -> 
 
 
 def _current(
-    model: type[Enrolment] | type[TeamMembership], now: dt.datetime
+    model: type[ClassMembership] | type[Enrolment] | type[TeamMembership], now: dt.datetime
 ) -> tuple[ColumnElement[bool], ...]:
     until: InstrumentedAttribute[Any] = model.until_at
     return model.from_at <= now, until.is_(None) | (until > now)
