@@ -155,6 +155,18 @@ def test_two_tabs_sign_in_at_the_same_time(client: PageClient, hub: FakeHub, tow
     assert finish(client, first["state"], "code-1").status_code == 303
 
 
+def test_a_code_that_this_browser_did_not_ask_for_signs_nobody_in(
+    client: PageClient, hub: FakeHub, town: Town
+):
+    """Login CSRF: an attacker's own code, bound to the empty verifier, in a link without any state."""
+    hub.owner, hub.challenge = town.ids["student"], create_s256_code_challenge("")
+    assert finish(client, "").status_code == 400
+    client.cookies.set("atelier-sign-in-", "state=&verifier=&next=")
+    assert finish(client, "").status_code == 400
+    assert client.see("").status_code == 303, "nobody is signed in"
+    assert not hub.asked, "the hub was not even asked"
+
+
 @pytest.mark.parametrize("spoil", ["state", "verifier", "used code", "no attempt"])
 def test_a_callback_that_is_not_the_answer_to_our_question_starts_no_session(
     spoil: str, client: PageClient, hub: FakeHub, town: Town
