@@ -80,6 +80,15 @@ class WorkspaceLimits(_Model):
     memory_mb: int = Field(
         1024, ge=128, description="Memory of the workspace. Engine `local` does not enforce it."
     )
+    cpus: float = Field(
+        1.0,
+        ge=0.1,
+        le=64,
+        description="Processor cores it may keep busy. Engine `local` does not enforce it.",
+    )
+    processes: int = Field(
+        256, ge=64, description="Processes and threads at the same time. Engine `local` does not enforce it."
+    )
     idle_s: int = Field(3600, ge=60, description="Stopped after this time without activity.")
     max_age_s: int = Field(43200, ge=300, description="Stopped at this age even when a tab is still open.")
 
@@ -99,8 +108,12 @@ class Limits(_Model):
     )
     archive_max_files: int = Field(2000, ge=1, le=100000, description="Most files in one archive.")
     personal: WorkspaceLimits = Field(WorkspaceLimits(), description="Personal workspaces.")
-    team: WorkspaceLimits = Field(WorkspaceLimits(memory_mb=2048), description="Team workspaces.")
-    course: WorkspaceLimits = Field(WorkspaceLimits(memory_mb=2048), description="Course workspaces.")
+    team: WorkspaceLimits = Field(
+        WorkspaceLimits(memory_mb=2048, cpus=2.0, processes=512), description="Team workspaces."
+    )
+    course: WorkspaceLimits = Field(
+        WorkspaceLimits(memory_mb=2048, cpus=2.0, processes=512), description="Course workspaces."
+    )
 
     def of(self, kind: WorkspaceKind) -> WorkspaceLimits:
         """Return the limits of one kind of workspace."""

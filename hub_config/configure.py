@@ -30,17 +30,20 @@ def configure(c: Any, settings: HubSettings, city: City) -> None:
     set_refresh(c)
     set_workspaces(c, settings)
     set_local_engine(c, settings)
+    set_docker_engine(c, settings)
 
 
 def set_addresses(c: Any, settings: HubSettings) -> None:
-    """The hub listens on loopback; every account and the service have origins of their own.
+    """The hub listens on one internal address; every account and the service have origins of their own.
 
     On one origin a student's notebook output could act in a teacher's hub session.
     """
     c.JupyterHub.bind_url = f"http://{LOOPBACK}:{settings.proxy_port}"
     c.JupyterHub.public_url = f"{settings.public_url}/"
     c.JupyterHub.subdomain_host = settings.public_url
-    c.JupyterHub.hub_bind_url = f"http://{LOOPBACK}:{settings.hub_port}"
+    c.JupyterHub.hub_bind_url = f"http://{settings.hub_host}:{settings.hub_port}"
+    if settings.hub_connect_url:
+        c.JupyterHub.hub_connect_url = settings.hub_connect_url
     c.JupyterHub.default_url = settings.service_public_url
 
 
@@ -161,7 +164,7 @@ def set_refresh(c: Any) -> None:
 
 def set_workspaces(c: Any, settings: HubSettings) -> None:
     """What holds for the workspaces of every engine."""
-    c.JupyterHub.spawner_class = workspaces.ENGINES[settings.engine]
+    c.JupyterHub.spawner_class = find_engine(settings.engine)
     c.AtelierWorkspace.service_url = f"{settings.service_url}{SERVICE_PREFIX}".rstrip("/")
     c.AtelierWorkspace.pages_url = settings.service_public_url
     c.Spawner.default_url = "/lab"
@@ -182,3 +185,33 @@ def set_local_engine(c: Any, settings: HubSettings) -> None:
     # -P: the working folder is the account's home; a file named random.py there must not become a module.
     c.LocalWorkspace.cmd = [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
     c.LocalWorkspace.shell_cmd = []
+
+
+def find_engine(name: str) -> type[workspaces.AtelierWorkspace]:
+    """Return the spawner of an engine. What only one engine needs is imported with it."""
+    if name == "docker":
+        from hub_config.docker_engine import DockerWorkspace
+
+        return DockerWorkspace
+    return workspaces.LocalWorkspace
+
+
+def set_docker_engine(c: Any, settings: HubSettings) -> None:
+    """Engine `docker`: containers on a daemon and a network of their own. Limits are the city file's."""
+    if settings.engine != "docker":
+        return
+    from hub_config.docker_engine import list_images
+    from hub_config.docker_homes import HOME
+
+    engine = c.DockerWorkspace
+    engine.client_kwargs = {"base_url": settings.docker_url, "max_pool_size": 32}
+    engine.images = dict(list_images(settings.image_prefix, settings.image_tag))
+    engine.last_uid = settings.last_uid
+    engine.network_name = settings.docker_network
+    engine.use_internal_ip = True
+    engine.name_template = "atelier-{raw_username}"
+    engine.remove = True
+    engine.pull_policy = "skip"  # images are put there when a version is deployed, never at a click
+    engine.cmd = ["python", "-m", "jupyterhub.singleuser"]
+    engine.notebook_dir = HOME
+    engine.env_keep = []  # the hub's variables are the hub's: not even its time zone goes in

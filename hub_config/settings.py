@@ -5,6 +5,7 @@ A secret may also lie in a file of the same lower-case name in the folder ``ATEL
 """
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -22,8 +23,10 @@ class HubSettings(BaseSettings):
     data_dir: Path = Field(
         description="Where the hub keeps its database and, with engine 'local', the homes."
     )
-    engine: Literal["local"] = Field(
-        "local", description="What runs workspaces. 'local': processes; isolates nobody."
+    engine: Literal["local", "docker"] = Field(
+        "local",
+        description="What runs workspaces. 'local': processes; isolates nobody. 'docker': a container "
+        "for each.",
     )
     public_url: str = Field(
         description="Address people open, without a path, e.g. https://atelier.example.bg or "
@@ -31,7 +34,17 @@ class HubSettings(BaseSettings):
     )
     proxy_port: int = Field(8000, description="Public port of the proxy.")
     proxy_api_port: int = Field(8001, description="The proxy's own API, on loopback.")
-    hub_port: int = Field(8081, description="The hub's internal port, on loopback.")
+    hub_host: str = Field(
+        "127.0.0.1",
+        description="Address on which the hub's API listens. With engine 'docker' the gateway of the "
+        "workspaces' network: no address of the world's.",
+    )
+    hub_port: int = Field(8081, description="The hub's internal port.")
+    hub_connect_url: str | None = Field(
+        None,
+        description="Where workspaces, service and proxy reach the hub (scheme, host, port), if not at "
+        "hub_host and hub_port; e.g. when the hub runs in a container.",
+    )
     hub_database_url: str | None = Field(None, description="The hub's database; default: SQLite in data_dir.")
     service_url: str = Field(
         "http://127.0.0.1:8082",
@@ -50,6 +63,27 @@ class HubSettings(BaseSettings):
     steward_hub_token: SecretStr = Field(description="The steward's hub token.")
     hub_service_token: SecretStr = Field(description="With this token the hub asks the service who is who.")
     proxy_token: SecretStr = Field(description="The proxy's API token.")
+
+    docker_url: str = Field(
+        "unix:///var/run/docker.sock",
+        description="Engine 'docker': the daemon that runs workspaces; it should run nothing else.",
+    )
+    docker_network: str = Field(
+        "atelier-workspaces", description="Engine 'docker': the workspaces' network on that daemon."
+    )
+    image_prefix: str = Field(
+        "atelier-",
+        description="Engine 'docker': what stands before workspace and course in the images' names.",
+    )
+    image_tag: str = Field(
+        version("atelier-hub-config"),
+        description="Engine 'docker': the images' version; default: the hub's own.",
+    )
+    last_uid: int = Field(
+        65000,
+        description="Engine 'docker': the last user number that the daemon maps (/etc/subuid). Each account "
+        "has one.",
+    )
 
     @field_validator("public_url")
     @classmethod

@@ -8,7 +8,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +196,3 @@ class LocalWorkspace(AtelierWorkspace, SimpleLocalProcessSpawner):
         if leftovers:
             self.log.info("Ending %d processes left by %s", len(leftovers), self.user.name)
         stop_processes(leftovers, self.leftover_timeout_s)
-
-
-ENGINES: Mapping[str, type[AtelierWorkspace]] = {"local": LocalWorkspace}

@@ -1,0 +1,188 @@
+"""Engine `docker`: each workspace is a container that can do nothing but be a workspace.
+
+DockerSpawner talks to the daemon; here stands what is ours: what a container may, where its home is, and
+that no spawn option, form or link changes either.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+from docker.errors import APIError, ImageNotFound
+from docker.types import LogConfig, Ulimit
+from dockerspawner import DockerSpawner
+from tornado.web import HTTPError
+from traitlets import Dict, Int
+
+from hub_config.accounts import Account
+from hub_config.city import WorkspaceLimits
+from hub_config.docker_homes import ACCOUNT_LABEL, HOME, Home, Homes, HomesFull
+from hub_config.seccomp import describe_course_profile
+from hub_config.workspaces import AtelierWorkspace, find_limits
+
+KIND_LABEL = "atelier.kind"
+RUN_DIR = "/run/atelier"
+TMP_MB = 256
+RUN_MB = 16
+SHM_MB = 64
+TMP_FILES = 20_000
+OPEN_FILES = 4096
+LOG_MB = 1
+STOP_TIMEOUT_S = 10
+LISTENING_POLL_S = 0.05
+STATE_POLL_S = 1.0
+# A container's own loopback, where no name server listens: names of the world are not asked for at all.
+NO_NAME_SERVER = "127.0.0.1"
+# Under memory pressure the machine ends a workspace before the hub.
+OOM_SCORE = 500
+
+
+def describe_host(limits: WorkspaceLimits, home: Home, kind: str) -> dict[str, Any]:
+    """Return Docker's `HostConfig` options: the rights and the measure of a workspace's container.
+
+    Memory is limited by DockerSpawner (`mem_limit`); the file systems in memory count towards it.
+    """
+    memory = limits.memory_mb * 1024 * 1024
+    return {
+        "cap_drop": ["ALL"],
+        "security_opt": list_security_options(kind),
+        "read_only": True,
+        "tmpfs": {
+            "/tmp": f"size={TMP_MB}m,nr_inodes={TMP_FILES},mode=1777",  # noqa: S108 - in the container
+            RUN_DIR: f"size={RUN_MB}m,nr_inodes={TMP_FILES},mode=700,uid={home.uid},gid={home.uid}",
+        },
+        "shm_size": SHM_MB * 1024 * 1024,
+        "memswap_limit": memory,  # the same as memory: no swap
+        "pids_limit": limits.processes,
+        "ulimits": [
+            Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+            Ulimit(name="core", soft=0, hard=0),
+        ],
+        "oom_score_adj": OOM_SCORE,
+        "dns": [NO_NAME_SERVER],
+        "log_config": LogConfig(
+            type="json-file", config={"max-size": f"{LOG_MB}m", "max-file": "2", "mode": "non-blocking"}
+        ),
+    }
+
+
+def list_security_options(kind: str) -> list[str]:
+    """Return Docker's `security_opt`. Without a profile named, the daemon's built-in one holds."""
+    options = ["no-new-privileges"]
+    return [*options, f"seccomp={describe_course_profile()}"] if kind == "course" else options
+
+
+def describe_container(account: Account, home: Home) -> dict[str, Any]:
+    """Return options of `create_container`: who runs in it, and what operators see of it."""
+    options: dict[str, Any] = {
+        "user": f"{home.uid}:{home.uid}",
+        "hostname": account.kind,
+        "labels": {ACCOUNT_LABEL: account.account, KIND_LABEL: account.kind},
+        "stop_timeout": STOP_TIMEOUT_S,
+    }
+    if account.kind == "course":
+        # bubblewrap gives the sandbox a /proc of its own, which the kernel allows only where none is covered
+        # (`systempaths=unconfined` on the command line). What lies there belongs to root, whom nobody here
+        # can be.
+        options["host_config"] = {"MaskedPaths": [], "ReadonlyPaths": []}
+    return options
+
+
+class DockerWorkspace(AtelierWorkspace, DockerSpawner):
+    """Engine `docker`: a container of the account's own, on a network that leads to the hub and the service
+    only.
+    """
+
+    images = Dict(help="Image by kind of workspace.").tag(config=True)
+    workers = Int(8, help="Calls to the Docker daemon at the same time, for starts.").tag(config=True)
+    stop_workers = Int(16, help="Calls at the same time for stops; apart, so that a start never waits.").tag(
+        config=True
+    )
+    last_uid = Int(65_000, help="The last user number that the daemon maps.").tag(config=True)
+
+    # Of the hub process, not of one account:
+    _pools: ClassVar[dict[str, ThreadPoolExecutor]] = {}
+    _homes: ClassVar[Homes | None] = None
+    _stopping = ("stop", "remove_container")
+
+    # ------------------------------------------------ calls to the daemon
+    def docker(self, method: str, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
+        """Call a method of the client in a thread. DockerSpawner itself has one thread for all accounts."""
+        name, workers = ("stop", self.stop_workers) if method in self._stopping else ("start", self.workers)
+        if name not in self._pools:
+            self._pools[name] = ThreadPoolExecutor(workers, thread_name_prefix=f"docker-{name}")
+        future = self._pools[name].submit(self._docker, method, *args, **kwargs)
+        return asyncio.wrap_future(future)
+
+    # ------------------------------------------------ life
+    async def start(self) -> tuple[str, int]:
+        """Start the container. Returns address and port when the server listens."""
+        # What a form, a link or the API asked for (an image, a command, a variable) is not looked at.
+        self.user_options: dict[str, Any] = {}
+        account = await self.load_account()
+        try:
+            await self._prepare(account)
+            address: tuple[str, int] = await super().start()
+        except HomesFull as full:
+            self.log.error("No home for %s: %s", account.account, full)
+            raise HTTPError(503, f"cannot start {account.account}: {full}") from full
+        except ImageNotFound as missing:
+            self.log.error("Image %s is missing on the workspaces' daemon: make images", self.image)
+            raise HTTPError(503, f"cannot start {account.account}: {self.image} is missing") from missing
+        await self._wait_until_listening(*address)
+        return address
+
+    async def _prepare(self, account: Account) -> None:
+        limits = find_limits(self.authenticator.city, account)
+        self.image = self.images[account.kind]
+        home = await self._find_homes().ensure(self.docker, account.account, self.image)
+        self.volumes = {home.volume: HOME}
+        self.cpu_limit = limits.cpus
+        self.extra_host_config = describe_host(limits, home, account.kind)
+        self.extra_create_kwargs = describe_container(account, home)
+
+    def _find_homes(self) -> Homes:
+        if DockerWorkspace._homes is None:
+            DockerWorkspace._homes = Homes(self.last_uid)
+        return DockerWorkspace._homes
+
+    def get_env(self) -> dict[str, str]:
+        """Return the variables of every engine, and how many threads a computation may use."""
+        environment = super().get_env()
+        threads = str(max(1, math.ceil(self.cpu_limit or 1)))
+        # Libraries count the machine's cores, not the container's share of them.
+        counted = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+        return {**environment, **dict.fromkeys(counted, threads)}
+
+    async def _wait_until_listening(self, host: str, port: int) -> None:
+        """Return when the server accepts connections. Raises HTTPError at once when it has ended instead."""
+        looked_at = time.monotonic()
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                await asyncio.sleep(LISTENING_POLL_S)
+            else:
+                writer.close()
+                return
+            if time.monotonic() - looked_at >= STATE_POLL_S:
+                looked_at = time.monotonic()
+                if await self.poll() is not None:
+                    raise HTTPError(500, f"{self.user.name} ended while starting")
+
+    async def poll(self) -> Any:
+        """Tell whether the container runs (None) or how it ended. A daemon that is silent ends nothing."""
+        try:
+            return await super().poll()
+        except (APIError, OSError) as error:
+            self.log.warning("The workspaces' daemon does not answer about %s: %s", self.user.name, error)
+            return None
+
+
+def list_images(prefix: str, tag: str) -> Mapping[str, str]:
+    """Return the image of each kind of workspace."""
+    workspace, course = f"{prefix}workspace:{tag}", f"{prefix}course:{tag}"
+    return {"personal": workspace, "team": workspace, "course": course}

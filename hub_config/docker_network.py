@@ -1,0 +1,119 @@
+"""The workspaces' network, and the firewall that makes it narrow.
+
+``python -m hub_config.docker_network --port 8081 --port 8082`` (as root, at each start of the machine) makes
+the network if it is absent and writes the rules anew; it may be run at any time and changes nothing else.
+
+A workspace reaches the given ports of the network's gateway (the hub's API and the service) and nothing
+more. Docker's own switches (`internal`, no traffic between containers) say the same; the rules stand beside
+them because a second daemon on the machine clears parts of the first one's rules when it starts. See
+docs/decisions/workspaces-network.md.
+"""
+
+import argparse
+import ipaddress
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import docker
+from docker.types import IPAMConfig, IPAMPool
+
+NETWORK = "atelier-workspaces"
+BRIDGE = "atelier-ws"
+SUBNET = "172.31.240.0/20"
+INPUT_CHAIN, FORWARD_CHAIN = "ATELIER-INPUT", "ATELIER-FORWARD"
+Rule = tuple[str, ...]
+
+
+def find_gateway(subnet: str) -> str:
+    """Return the first address of a subnet: the machine itself, as workspaces see it."""
+    return str(next(ipaddress.ip_network(subnet).hosts()))
+
+
+def ensure_network(
+    client: docker.APIClient, *, name: str = NETWORK, bridge: str = BRIDGE, subnet: str = SUBNET
+) -> str:
+    """Make the network if the daemon has none of that name. Returns its gateway."""
+    known = client.networks(names=[name])
+    same = [network for network in known if network["Name"] == name]
+    if same:
+        return str(same[0]["IPAM"]["Config"][0]["Gateway"])
+    gateway = find_gateway(subnet)
+    client.create_network(
+        name,
+        driver="bridge",
+        internal=True,
+        check_duplicate=True,
+        ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet, gateway=gateway)]),
+        options={
+            "com.docker.network.bridge.name": bridge,
+            "com.docker.network.bridge.enable_icc": "false",
+            "com.docker.network.bridge.enable_ip_masquerade": "false",
+        },
+    )
+    return gateway
+
+
+def list_rules(bridge: str, gateway: str, ports: Sequence[int]) -> list[Rule]:
+    """Return the firewall's rules as arguments of iptables, in their order."""
+    answers = ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT")
+    admitted: list[Rule] = [
+        ("-A", INPUT_CHAIN, "-i", bridge, "-d", gateway, "-p", "tcp", "--dport", str(port), "-j", "ACCEPT")
+        for port in ports
+    ]
+    return [
+        # The machine answers, and is answered: the hub and the proxy open connections to workspaces.
+        ("-A", INPUT_CHAIN, "-i", bridge, *answers),
+        *admitted,
+        ("-A", INPUT_CHAIN, "-i", bridge, "-j", "DROP"),
+        # Nothing is passed on: not to another workspace, not to the world, not from there.
+        ("-A", FORWARD_CHAIN, "-i", bridge, "-j", "DROP"),
+        ("-A", FORWARD_CHAIN, "-o", bridge, "-j", "DROP"),
+    ]
+
+
+def apply_rules(rules: Sequence[Rule]) -> None:
+    """Write the rules into chains of our own, which every packet passes first. Needs root."""
+    for chain, hook in ((INPUT_CHAIN, "INPUT"), (FORWARD_CHAIN, "FORWARD")):
+        _iptables("-N", chain, check=False)
+        _iptables("-F", chain)
+        if _iptables("-C", hook, "-j", chain, check=False):
+            _iptables("-I", hook, "1", "-j", chain)
+    for rule in rules:
+        _iptables(*rule)
+
+
+def remove_rules() -> None:
+    """Take our chains away again."""
+    for chain, hook in ((INPUT_CHAIN, "INPUT"), (FORWARD_CHAIN, "FORWARD")):
+        for step in (("-D", hook, "-j", chain), ("-F", chain), ("-X", chain)):
+            _iptables(*step, check=False)
+
+
+def _iptables(*arguments: str, check: bool = True) -> int:
+    done = subprocess.run(["iptables", "-w", *arguments], capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise RuntimeError(
+            f"iptables {' '.join(arguments)}: {done.stderr.strip()}; run this as root on the host"
+        )
+    return done.returncode
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Make the workspaces' network and its firewall.")
+    parser.add_argument("--docker", default="unix:///var/run/docker.sock", help="the workspaces' daemon")
+    parser.add_argument("--name", default=NETWORK)
+    parser.add_argument("--bridge", default=BRIDGE)
+    parser.add_argument("--subnet", default=SUBNET)
+    parser.add_argument("--port", type=int, action="append", required=True, help="open to workspaces")
+    chosen = parser.parse_args(arguments)
+    client = docker.APIClient(base_url=chosen.docker)
+    gateway = ensure_network(client, name=chosen.name, bridge=chosen.bridge, subnet=chosen.subnet)
+    apply_rules(list_rules(chosen.bridge, gateway, chosen.port))
+    sys.stdout.write(f"{chosen.name}: gateway {gateway}, open ports {sorted(chosen.port)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

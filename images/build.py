@@ -1,0 +1,136 @@
+"""Builds the images: ``python -m images.build [name …] [--version 0.1.0]``; `make images` builds all.
+
+Each image is built from a folder made for it: its own files, its lock, wheels of our packages. So nothing
+else of the checkout (data, secrets, history) can get into one. Wheels are made here and not in the image:
+their JavaScript is already built, and no compiler or Node is needed inside. The classic builder and BuildKit
+both do.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from images.catalog import IMAGES, REPOSITORY, Image, find_version, load_images, name_tag
+
+LICENCE = "BSD-3-Clause"
+LABEL = "org.opencontainers.image"
+
+
+class BuildFailed(Exception):
+    """An image could not be built; the builder's own words stand above."""
+
+
+def build_images(names: Iterable[str], version: str, docker: str = "docker") -> dict[str, float]:
+    """Build images and, before them, their parents. Returns seconds by name. Raises BuildFailed."""
+    images = load_images()
+    wanted = list_with_parents(images, names)
+    took_s = {}
+    for name in wanted:
+        began = time.monotonic()
+        build_image(images[name], version, docker)
+        took_s[name] = time.monotonic() - began
+    return took_s
+
+
+def list_with_parents(images: Mapping[str, Image], names: Iterable[str]) -> list[str]:
+    """Return the names and all their parents that are ours, parents first. Raises BuildFailed."""
+    wanted: set[str] = set()
+    for name in names:
+        if name not in images:
+            raise BuildFailed(f"there is no image {name!r}; images/images.yaml has: {', '.join(images)}")
+        while name in images:
+            wanted.add(name)
+            name = images[name].parent
+    return [name for name in images if name in wanted]
+
+
+def build_image(image: Image, version: str, docker: str = "docker") -> None:
+    """Build one image; its parent must be there. Raises BuildFailed."""
+    parent = image.parent if ":" in image.parent else name_tag(image.parent, version)
+    with tempfile.TemporaryDirectory(prefix="atelier-image-") as folder:
+        fill_context(image, Path(folder))
+        labels = [f"--label={LABEL}.{key}={value}" for key, value in list_labels(image, version).items()]
+        command = [docker, "build", "--quiet", f"--tag={name_tag(image.name, version)}"]
+        run([*command, f"--build-arg=PARENT={parent}", *labels, folder], f"image {image.name}")
+
+
+def fill_context(image: Image, folder: Path) -> None:
+    """Put into `folder` all that the image's Dockerfile may take, and nothing else."""
+    shutil.copytree(image.folder, folder, dirs_exist_ok=True)
+    if image.lock:
+        shutil.copy(REPOSITORY / "requirements" / image.lock, folder)
+        shutil.copy(IMAGES / "build_environment.sh", folder)
+    for name in image.folders:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    for package in image.packages:
+        build_wheel(REPOSITORY / package, folder / "wheels")
+
+
+def build_wheel(package: Path, folder: Path) -> None:
+    """Make a wheel of one of our packages. The same files give the same bytes, so that layers are reused."""
+    options = ["--wheel", "--quiet", "--no-build-isolation", "--offline", f"--python={sys.executable}"]
+    run(
+        [sys.executable, "-m", "uv", "build", *options, f"--out-dir={folder}", str(package)],
+        f"{package.name}",
+    )
+
+
+def list_labels(image: Image, version: str) -> dict[str, str]:
+    """Return the OCI labels without their common prefix. They change only when the image does."""
+    inputs = ["images", "requirements", *image.packages, *image.folders]
+    revision, created = find_last_change([path for path in inputs if path != "."] or ["."])
+    return {
+        "title": image.title,
+        "description": image.description,
+        "version": version,
+        "licenses": LICENCE,
+        "revision": revision,
+        "created": created,
+    }
+
+
+def find_last_change(paths: list[str]) -> tuple[str, str]:
+    """Return commit and instant of the last change of some paths; outside of a repository: unknown."""
+    command = ["git", "log", "-1", "--format=%H %cI", "--", *paths]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    revision, _, created = done.stdout.strip().partition(" ")
+    return revision or "unknown", created or "1970-01-01T00:00:00Z"
+
+
+def run(command: list[str], subject: str) -> None:
+    """Run a command; what it says is shown only when it fails. Raises BuildFailed."""
+    environment = {"DOCKER_BUILDKIT": "0", **os.environ}
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    except FileNotFoundError as missing:
+        raise BuildFailed(f"{command[0]} is not installed; Debian: apt-get install docker.io") from missing
+    if done.returncode:
+        raise BuildFailed(f"{done.stdout}{done.stderr}\n{subject}: `{' '.join(command)}` failed, see above")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Build Atelier's container images.")
+    parser.add_argument("names", nargs="*", help="images to build, with their parents; default: all")
+    parser.add_argument("--version", default=find_version(), help="the tag; default: the project's version")
+    parser.add_argument("--docker", default="docker", help="the client; default: the first one on PATH")
+    chosen = parser.parse_args(arguments)
+    try:
+        took_s = build_images(chosen.names or load_images(), chosen.version, chosen.docker)
+    except BuildFailed as failed:
+        sys.stderr.write(f"{failed}\n")
+        return 1
+    for name, seconds in took_s.items():
+        sys.stdout.write(f"{name_tag(name, chosen.version):<32} {seconds:6.1f} s\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
