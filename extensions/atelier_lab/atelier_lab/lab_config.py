@@ -13,8 +13,8 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 LSP = "@jupyterlab/lsp-extension"  # its server part is off; the browser would ask for it at each start
 
-# Asks for the export formats when the first notebook opens; that alone loads nbconvert into the server.
-EXPORT_MENU = "@jupyterlab/notebook-extension:export"
+# Both ask for the export formats when the first notebook opens; that alone loads nbconvert into the server.
+EXPORT_FORMATS = [f"@jupyterlab/notebook-extension:{part}" for part in ("export", "update-raw-mimetype")]
 
 
 def configure(c: Any, environ: Mapping[str, str]) -> None:
@@ -55,7 +55,7 @@ def disabled_extensions(kind: str) -> list[str]:
             f"@jupyter/nbgrader:{part}" for part in ("assignment-list", "course-list", "formgrader", "menu")
         ]
     else:
-        disabled += ["@jupyter/nbgrader", EXPORT_MENU]
+        disabled += ["@jupyter/nbgrader", *EXPORT_FORMATS]
     if kind == "team":
         # Who may open a team's workspace is the roster's word, not a link's.
         disabled += ["@jupyter/collaboration-extension:shared-link"]
