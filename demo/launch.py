@@ -8,6 +8,7 @@ import argparse
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from demo.problem import DemoProblem
 from demo.processes import Process, Recipe, adopt_orphans, end_orphans, list_last_lines, wait_until_healthy
 from hub_config.local_processes import stop_workspaces
 
-START_WITHIN_S = 60
+START_WITHIN_S = 120
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_WITHIN_S = 10
 # Those who could start or stop a workspace meanwhile.
 STOP_FIRST = ("steward", "hub")
@@ -116,7 +118,6 @@ class Demo:
                 process.end(STOP_WITHIN_S)
         if self._lock:
             stop_workspaces(self.house.homes_dir)
-        if self._lock:
             self._lock.truncate(0)
             self._lock.close()
             self._lock = None
@@ -223,7 +224,7 @@ def _signals_as_interrupt() -> Iterator[None]:
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         signal.signal(number, interrupt)
     yield
 
@@ -231,9 +232,16 @@ def _signals_as_interrupt() -> Iterator[None]:
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
     """Nobody's second Ctrl+C may leave a process behind: ending takes at most about half a minute."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    yield
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets only the main thread say what signals do
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # one that was not set from Python stays replaced
+                signal.signal(number, handler)
 
 
 if __name__ == "__main__":
