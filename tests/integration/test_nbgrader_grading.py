@@ -363,3 +363,12 @@ def test_feedback_shows_no_hidden_test(course: TestCourse) -> None:
     assert CANARY not in text
     assert "==144" not in text
     assert "is not shown" in page
+
+
+def test_work_put_there_by_hand_is_graded_but_never_released(course: TestCourse) -> None:
+    course.submit(ANNA, RIGHT)
+    folder = course.submit("byhand111111", RIGHT)
+    (course.root / ".atelier" / "desk" / ASSIGNMENT / "byhand111111.json").unlink()
+    assert folder.is_dir()
+    assert course.autograde("byhand111111")["success"]
+    assert course.desk.list_accounts(ASSIGNMENT) == [ANNA]

@@ -47,6 +47,14 @@ def test_what_is_written_stays_inside(folder: Path) -> None:
     assert [file.name for file in folder.iterdir()] == ["data.txt"]
 
 
+def test_own_modules_are_found_and_take_nobodys_place(folder: Path) -> None:
+    (folder / "helper.py").write_text("answer = 42")
+    (folder / "json.py").write_text("raise RuntimeError('not this one')")
+    (folder / "ipykernel_launcher.py").write_text("raise RuntimeError('not this one')")
+    (answer,) = run(folder, "import helper; print(helper.answer)")
+    assert "42" in show(answer)
+
+
 def test_only_memory_file_systems_can_be_written(folder: Path) -> None:
     look = "\n".join(
         [

@@ -54,8 +54,9 @@ class Desk:
         return found if isinstance(found, dict) else {}
 
     def list_accounts(self, assignment: str) -> list[str]:
-        """Accounts whose submissions were collected."""
-        return sorted(file.stem for file in (self._root / "desk" / assignment).glob("*.json"))
+        """Accounts whose submissions were collected; not what somebody put into `submitted/` by hand."""
+        found = sorted(file.stem for file in (self._root / "desk" / assignment).glob("*.json"))
+        return [account for account in found if self.find_receipt(assignment, account) is not None]
 
     def find_place_for_earlier(self, assignment: str, account: str, received: str) -> Path:
         """A folder that does not exist yet, for a submission that is being replaced."""

@@ -19,8 +19,12 @@ def main(argv: list[str]) -> None:
         # Without matplotlib's font list every notebook that plots builds it anew.
         shutil.copytree(fonts, os.environ["MPLCONFIGDIR"])
     _set_limits(memory_mb, file_mb, processes, cpu_s)
+    # Started in a folder without students' files: their random.py must not take the place of Python's own
+    # while the kernel starts. Cells import from the home all the same: IPython looks into the current folder
+    # last.
+    os.chdir(Path(__file__).parent)
     kernel = ["-m", "ipykernel_launcher", "-f", connection, "--HistoryManager.hist_file=:memory:"]
-    # Not -I: students import their own modules from the working folder.
+    kernel.append(f"--IPKernelApp.exec_lines=__import__('os').chdir({home!r})")
     os.execv(sys.executable, [sys.executable, *kernel])  # noqa: S606 - no shell, fixed command
 
 
