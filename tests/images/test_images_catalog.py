@@ -1,0 +1,63 @@
+"""The list of images is the one truth about which there are and what each is made of."""
+
+from pathlib import Path
+
+import pytest
+
+from images.build import BuildFailed, fill_context, list_with_parents
+from images.catalog import IMAGES, REPOSITORY, list_family, load_images
+
+ALL = load_images()
+
+
+def test_every_image_has_a_dockerfile_and_a_readme() -> None:
+    folders = {path.parent.name for path in IMAGES.glob("*/Dockerfile")}
+    assert folders == set(ALL)
+    assert {path.parent.name for path in IMAGES.glob("*/README.md")} == set(ALL)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_dockerfile_names_a_parent_or_a_machine(name: str) -> None:
+    text = (IMAGES / name / "Dockerfile").read_text()
+    assert all(line.split()[1] == "${PARENT}" for line in text.splitlines() if line.startswith("FROM "))
+    assert not any(word in text for word in ("http://", "https://", "/root", "/work/", "pip.conf", "--mount"))
+
+
+def test_a_plain_debian_tag_is_the_only_foreign_parent() -> None:
+    assert {image.parent for image in ALL.values() if image.parent not in ALL} == {"debian:bookworm-slim"}
+
+
+def test_a_child_before_its_parent_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "images.yaml"
+    wrong.write_text("child: {parent: base, title: t, description: d}\n")
+    with pytest.raises(ValueError, match="child stands before its parent base"):
+        load_images(wrong)
+
+
+def test_an_image_is_built_with_its_parents_and_no_others() -> None:
+    assert list_with_parents(ALL, ["course"]) == ["base", "workspace", "course"]
+
+
+def test_an_unknown_image_is_named_with_those_that_exist() -> None:
+    with pytest.raises(BuildFailed, match=r"no image 'studio'.*workspace"):
+        list_with_parents(ALL, ["studio"])
+
+
+def test_locks_and_packages_exist() -> None:
+    for image in ALL.values():
+        assert image.lock is None or (REPOSITORY / "requirements" / image.lock).is_file()
+        assert all((REPOSITORY / package / "pyproject.toml").is_file() for package in image.packages)
+
+
+def test_a_context_holds_nothing_that_was_not_asked_for(tmp_path: Path) -> None:
+    fill_context(ALL["course"], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "README.md"]
+
+
+def test_the_hub_is_no_part_of_a_workspace() -> None:
+    parts = {package for image in list_family(ALL, "course") for package in image.packages}
+    assert parts == {
+        "extensions/atelier_lab",
+        "extensions/atelier_nbgrader",
+        "extensions/atelier_widgets",
+    }
