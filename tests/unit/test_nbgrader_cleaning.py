@@ -191,6 +191,8 @@ HIDDEN_CELL = "x = 1\n### BEGIN HIDDEN TESTS\nassert secret_of_the_test(3) == 9\
             {"text/html": "<pre>assert secret_of_the_test(3) == 9</pre>"},
         ),
         new_output("error", ename="E", evalue="", traceback=["----> 3 assert secret_of_the_test(3) == 9"]),
+        new_output("error", ename="assert secret_of_the_test(3) == 9", evalue="", traceback=[]),
+        new_output("display_data", {"text/html": "<b>assert</b> <i>secret_of_the_test</i>(<b>3</b>) == 9"}),
     ],
 )
 def test_outputs_with_a_line_of_a_hidden_test_are_withheld(leak: object) -> None:
@@ -198,6 +200,14 @@ def test_outputs_with_a_line_of_a_hidden_test_are_withheld(leak: object) -> None
     shown, _ = HideTests().preprocess(notebook, {})
     assert "secret_of_the_test" not in str(shown)
     assert shown.cells[0].source == "x = 1\ny = 2"
+
+
+def test_a_hidden_line_in_two_outputs_is_withheld() -> None:
+    halves = [new_output("stream", name="stdout", text="assert secret_of_the"), new_output("stream")]
+    halves[1].update(name="stderr", text="_test(3) == 9")
+    notebook = new_notebook(cells=[new_code_cell(HIDDEN_CELL), new_code_cell("print()", outputs=halves)])
+    shown, _ = HideTests().preprocess(notebook, {})
+    assert "secret" not in str(shown.cells[1].outputs)
 
 
 def test_hidden_test_that_failed_says_only_that() -> None:

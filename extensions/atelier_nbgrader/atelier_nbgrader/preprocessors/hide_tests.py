@@ -3,6 +3,7 @@
 Autograde puts the source of hidden tests back into the notebook; nbgrader's feedback prints it.
 """
 
+import html
 import re
 
 from nbformat.notebooknode import NotebookNode
@@ -13,7 +14,7 @@ from atelier_nbgrader.language import translate as _
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SPACE = re.compile(r"\s+")
-_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&"))
+_TAG = re.compile(r"<[^<>]{1,2000}>")
 # A shorter line ("else:") says nothing and would hide half of the students' own outputs.
 TELLING_LENGTH = 8
 
@@ -59,18 +60,30 @@ def say_passed_or_failed(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def withhold(outputs: list[NotebookNode], hidden: set[str]) -> list[NotebookNode]:
-    """Outputs, with those replaced that contain a hidden line."""
-    return [_withhold_one(output, hidden) for output in outputs]
+    """Outputs, with those replaced that contain a hidden line; all of them when only together they show one.
+
+    Finds what was printed, not what was encoded: see docs/grading.md.
+    """
+    shown = [_withhold_one(output, hidden) for output in outputs]
+    if _shows([text for output in shown for text in _list_texts(output)], hidden):
+        return [new_output("stream", name="stdout", text=_("[not shown: contains a part of a hidden test]"))]
+    return shown
+
+
+def _shows(texts: list[str], hidden: set[str]) -> bool:
+    """Whether a hidden line stands in the texts, as it is or between the tags of highlighted source."""
+    whole = "".join(texts)
+    return any(line in text for text in (_squeeze(whole), _squeeze(_TAG.sub("", whole))) for line in hidden)
 
 
 def _withhold_one(output: NotebookNode, hidden: set[str]) -> NotebookNode:
-    text = _squeeze("".join(_list_texts(output)))
-    if not any(line in text for line in hidden):
+    if not _shows(_list_texts(output), hidden):
         return output
     said = _("[not shown: contains a part of a hidden test]")
     shown: NotebookNode = new_output("stream", name="stdout", text=said + "\n")
     if output.output_type == "error":
-        shown = new_output("error", ename=output.ename, evalue="", traceback=[f"{output.ename}: {said}"])
+        ename = "Error" if _shows([output.ename], hidden) else output.ename
+        shown = new_output("error", ename=ename, evalue="", traceback=[f"{ename}: {said}"])
     return shown
 
 
@@ -78,13 +91,11 @@ def _list_texts(output: NotebookNode) -> list[str]:
     if output.output_type == "stream":
         return [output.text]
     if output.output_type == "error":
-        return [output.evalue, *output.traceback]
+        return [output.ename, output.evalue, *output.traceback]
     return [value for value in output.data.values() if isinstance(value, str)]
 
 
 def _squeeze(text: str) -> str:
     """Text without colours, white space, quoting and HTML entities, so that a printed line is recognised."""
-    text = _ANSI.sub("", text)
-    for entity, letter in _ENTITIES:
-        text = text.replace(entity, letter)
+    text = html.unescape(_ANSI.sub("", text))
     return _SPACE.sub("", text.replace("\\n", "").replace("\\t", "").replace("\\'", "'").replace('\\"', '"'))
