@@ -183,6 +183,10 @@ class Kernel:
         if self._pid is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
+        # bwrap takes its dead child along and ends by itself; killed first, it would leave a zombie to a
+        # first process that, in many containers, never looks.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5 if self._pid is not None else 0)
         self._process.kill()
         self._process.wait()
 
