@@ -20,7 +20,7 @@ PAGE = """
   <input type="hidden" name="csrf_token" value="t0k">
   <input type="checkbox" name="class" value="c1" id="a"><label for="a">8А <span>(28)</span></label>
   <input type="checkbox" name="class" value="c2" id="b" checked><label for="b">8Б</label>
-  <select name="team"><option value="">no team</option><option value="t1" selected>Отбор 1</option></select>
+  <select name="team"><option value="">no team</option><option value="t1" selected>Екип 1</option></select>
   <textarea name="note">две думи</textarea><input name="title"><button name="action" value="go">Go</button>
 </form>
 """
@@ -48,7 +48,7 @@ def test_a_form_is_sent_with_what_a_browser_would_send() -> None:
 
 def test_choices_are_found_by_the_words_that_a_person_reads() -> None:
     assert list_choices(show(PAGE), "class") == {"8А (28)": "c1", "8Б": "c2"}
-    assert list_choices(show(PAGE), "team") == {"no team": "", "Отбор 1": "t1"}
+    assert list_choices(show(PAGE), "team") == {"no team": "", "Екип 1": "t1"}
 
 
 def test_what_is_not_on_the_page_is_a_failure_and_not_a_guess() -> None:
