@@ -117,3 +117,11 @@ ROWS: list[tuple[dict[str, Any], tuple[str, str]]] = [
 @pytest.mark.parametrize(("row", "names"), ROWS)
 def test_formgrader_sorts_like_the_class_list(row: dict[str, Any], names: tuple[str, str]) -> None:
     assert make_names({"class_name": "8А", **row}, with_class=True) == names
+
+
+def test_gap_for_an_answer_speaks_the_schools_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_LANGUAGE", "bg")
+    c = Config()
+    configure(c, COURSE)
+    assert c.ClearSolutions.code_stub["python"] == "# ВАШИЯТ КОД ТУК\nraise NotImplementedError()"
+    assert c.ClearSolutions.text_stub == "ВАШИЯТ ОТГОВОР ТУК"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from atelier_nbgrader.language import translate as _
+
 STUDENT_KINDS = ("personal", "team")
 
 
@@ -18,6 +20,7 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     set_exchange(c)
     set_course_directory(c, environ)
     if kind == "course":
+        set_stubs(c)
         set_grading(c)
         set_feedback(c)
         set_showing(c)
@@ -64,6 +67,13 @@ def set_course_directory(c: Any, environ: Mapping[str, str]) -> None:
         return
     c.CourseDirectory.course_id = environ["ATELIER_COURSE"]
     c.CourseDirectory.root = str(Path(home) / environ["ATELIER_COURSE"])
+
+
+def set_stubs(c: Any) -> None:
+    """What stands where a solution was, in the school's language: a pupil of twelve reads it first."""
+    code, answer = _("YOUR CODE HERE"), _("YOUR ANSWER HERE")
+    c.ClearSolutions.code_stub = {"python": f"# {code}\nraise NotImplementedError()"}
+    c.ClearSolutions.text_stub = answer
 
 
 def set_grading(c: Any) -> None:
