@@ -97,14 +97,25 @@ def set_headers(c: Any, settings: HubSettings) -> None:
             "Referrer-Policy": "strict-origin-when-cross-origin",
             "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
         },
-        "cookie_options": {"SameSite": "Lax"},
-        "xsrf_cookie_kwargs": {"SameSite": "Lax"},
+        "cookie_options": describe_cookies(settings),
+        "xsrf_cookie_kwargs": {"SameSite": "Lax", "secure": settings.public_url.startswith("https:")},
         "oauth_no_confirm_list": rights.SharedWorkspaces({f"service-{SERVICE_NAME}"}),
     }
     c.JupyterHub.cookie_max_age_days = SESSION_MAX_AGE_DAYS
     # Accounts' origins lie below the hub's: without the prefix one of them could set the hub's cookies.
     # Browsers accept the prefix under https only.
     c.JupyterHub.cookie_host_prefix_enabled = settings.public_url.startswith("https:")
+
+
+def describe_cookies(settings: HubSettings) -> dict[str, Any]:
+    """Return options of the hub's and workspaces' cookies. In a deployment they end with the browser.
+
+    Laptops of a school are used by one class after the other; who forgets to sign out is signed out by the
+    last window that closes. The demo keeps people signed in over a restart of the browser.
+    """
+    if settings.public_url.startswith("https:"):
+        return {"SameSite": "Lax", "expires_days": None}
+    return {"SameSite": "Lax"}
 
 
 def set_rights(c: Any) -> None:
@@ -167,6 +178,7 @@ def set_workspaces(c: Any, settings: HubSettings) -> None:
     c.JupyterHub.spawner_class = find_engine(settings.engine)
     c.AtelierWorkspace.service_url = f"{settings.service_url}{SERVICE_PREFIX}".rstrip("/")
     c.AtelierWorkspace.pages_url = settings.service_public_url
+    c.AtelierWorkspace.static_url = settings.static_url or ""
     c.Spawner.default_url = "/lab"
     # Files in a home must not change how the server itself starts: in a team everybody can write them.
     c.Spawner.disable_user_config = True

@@ -50,6 +50,11 @@ class HubSettings(BaseSettings):
         "http://127.0.0.1:8082",
         description="Where the hub and workspaces reach the service (scheme, host, port).",
     )
+    static_url: str | None = Field(
+        None,
+        description="Origin at which the front server offers Lab's files to all accounts, "
+        "https://static--service.<host>; none: every workspace serves its own.",
+    )
     google_client_id: str = Field(description="OAuth client id from the Google console.")
     google_client_secret: SecretStr = Field(description="OAuth client secret from the Google console.")
     oidc_authorize_url: str | None = Field(

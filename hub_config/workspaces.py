@@ -40,7 +40,9 @@ def find_limits(city: City, account: Account) -> WorkspaceLimits:
     return limits.of(account.kind)
 
 
-def describe_environment(account: Account, service_url: str, pages_url: str) -> dict[str, str]:
+def describe_environment(
+    account: Account, service_url: str, pages_url: str, static_url: str = ""
+) -> dict[str, str]:
     """Return the variables that docs/architecture.md promises to what runs in a workspace."""
     environment = {
         "ATELIER_SERVICE_URL": service_url.rstrip("/"),
@@ -52,6 +54,8 @@ def describe_environment(account: Account, service_url: str, pages_url: str) -> 
     }
     if account.course:
         environment["ATELIER_COURSE"] = account.course
+    if static_url:
+        environment["ATELIER_STATIC_URL"] = static_url
     return environment
 
 
@@ -91,6 +95,10 @@ class AtelierWorkspace(LoggingConfigurable):
     )
     pages_url = Unicode(help="The service's pages, for links that people click.").tag(config=True)
 
+    static_url = Unicode(help="Where the front server offers Lab's files to all accounts, if it does.").tag(
+        config=True
+    )
+
     account: Account | None = None
     # Of the spawner this is mixed into:
     authenticator: Any
@@ -117,7 +125,9 @@ class AtelierWorkspace(LoggingConfigurable):
         environment: dict[str, str] = super().get_env()  # type: ignore[misc]
         environment["JUPYTERHUB_ACTIVITY_INTERVAL"] = str(ACTIVITY_INTERVAL_S)
         if self.account is not None:
-            environment |= describe_environment(self.account, self.service_url, self.pages_url)
+            environment |= describe_environment(
+                self.account, self.service_url, self.pages_url, self.static_url
+            )
         return environment
 
 

@@ -1,5 +1,6 @@
 """JupyterLab's *Atelier* sidebar and the small server part it talks to."""
 
+import os
 from typing import Any
 
 
@@ -14,5 +15,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(server_app: Any) -> None:
     """Called by Jupyter Server at start."""
     from atelier_lab.handlers import add_handlers
+    from atelier_lab.shared_files import install_shared_files
 
     add_handlers(server_app)
+    install_shared_files(server_app.web_app, os.environ)

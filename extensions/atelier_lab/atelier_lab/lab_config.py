@@ -5,11 +5,14 @@ See docs/decisions/ for why it is done there.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_runtime_dir
+
+from atelier_lab.shared_files import PARTS
 
 LSP = "@jupyterlab/lsp-extension"  # its server part is off; the browser would ask for it at each start
 
@@ -25,6 +28,10 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     c.ServerApp.jpserver_extensions = server_extensions(kind)
     c.LabApp.extension_manager = "readonly"
     c.LabApp.app_settings_dir = str(_write_app_settings(kind, environ.get("ATELIER_LANGUAGE", "en")))
+    # Only the environment's: what lies in a home, which a whole team can write, is no part of Lab.
+    c.LabApp.labextensions_path = [str(_link_browser_parts(kind))]
+    if environ.get("ATELIER_STATIC_URL"):
+        c.LabApp.templates_dir = str(_write_templates())
 
 
 def server_extensions(kind: str) -> dict[str, bool]:
@@ -64,6 +71,19 @@ def disabled_extensions(kind: str) -> list[str]:
     return disabled
 
 
+def left_out(kind: str) -> set[str]:
+    """Which extensions the browser does not even load: all that is off there anyway.
+
+    Switching one off saves no byte; leaving it out does, and its part of the answer about settings as well.
+    """
+    teams_only = {"@jupyter/collaboration-extension", "@jupyter/docprovider-extension"}
+    return {
+        "@jupyter-notebook/lab-extension",
+        *(set() if kind == "team" else teams_only),
+        *(set() if kind == "course" else {"@jupyter/nbgrader"}),
+    }
+
+
 def setting_overrides(language: str) -> dict[str, dict[str, Any]]:
     """Lab's default settings; a person may still change them, except what `disabled_extensions` locks."""
     return {
@@ -75,8 +95,35 @@ def setting_overrides(language: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def _link_browser_parts(kind: str) -> Path:
+    """Make a folder with links to the extensions that this kind of workspace loads."""
+    installed, _ = PARTS["labextensions"]
+    folder = _own_folder() / "labextensions"
+    shutil.rmtree(folder, ignore_errors=True)
+    for package in [*installed.glob("[!@]*/package.json"), *installed.glob("@*/*/package.json")]:
+        name = package.parent.relative_to(installed).as_posix()
+        if name not in left_out(kind):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(package.parent.resolve(), target_is_directory=True)
+    return folder
+
+
+def _write_templates() -> Path:
+    """Put our frame around Lab's own page. Lab's page refers to its files by their hashes: it is taken as it is."""
+    folder = _own_folder() / "templates"
+    folder.mkdir(parents=True, exist_ok=True)
+    lab, _ = PARTS["lab"]
+    shutil.copyfile(lab / "index.html", folder / "stock.html")
+    shutil.copyfile(Path(__file__).parent / "templates" / "index.html", folder / "index.html")
+    return folder
+
+
+def _own_folder() -> Path:
+    return Path(jupyter_runtime_dir()) / "atelier-lab"
+
+
 def _write_app_settings(kind: str, language: str) -> Path:
-    folder = Path(jupyter_runtime_dir()) / "atelier-lab" / "settings"
+    folder = _own_folder() / "settings"
     folder.mkdir(parents=True, exist_ok=True)
     disabled = disabled_extensions(kind)
     page_config = {"disabledExtensions": disabled, "lockedExtensions": dict.fromkeys(disabled, True)}

@@ -130,5 +130,9 @@ def _static_url(name: str) -> str:
     path = STATIC_DIR / name
     if name.startswith("hub/"):
         path = HUB_CSS_DIR / name.removeprefix("hub/")
-    version = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-    return f"{SERVICE_PREFIX}static/{name}?v={version}"
+    return f"{SERVICE_PREFIX}static/{name}?v={static_version(path)}"
+
+
+def static_version(path: Path) -> str:
+    """Return the version in a static file's address: the front server lays the file out under it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]

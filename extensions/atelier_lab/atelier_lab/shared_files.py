@@ -1,0 +1,73 @@
+"""Lab's own files, the same for all accounts: under which name they lie at one address that all of them use.
+
+Every account has an origin of its own, so a browser would load Lab anew for each student at the same laptop. The
+front server offers the files once (`ATELIER_STATIC_URL`), in folders that are named after their content. A
+workspace says in its page where its files are: there, or, when that fails in the browser, with itself.
+"""
+
+import functools
+import hashlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+COOKIE = "atelier-own-files"
+ID_LENGTH = 20
+DATA_DIR = Path(sys.prefix) / "share" / "jupyter"
+# Where each kind of file lies in this environment, and which of Lab's addresses leads to it.
+PARTS = {
+    "lab": (DATA_DIR / "lab" / "static", "fullStaticUrl"),
+    "labextensions": (DATA_DIR / "labextensions", "fullLabextensionsUrl"),
+}
+_NAME_WITH_HASH = re.compile(r"[.]?[0-9a-f]{16,}[.]\w+$")
+
+
+def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (path below `folder` with slashes, file), in order. A linked folder counts as a folder."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            for name, file in list_files(path):
+                yield f"{path.name}/{name}", file
+        else:
+            yield path.name, path
+
+
+def find_content_id(folder: Path) -> str:
+    """Return the name of a folder's content: 20 hexadecimal digits that differ as soon as a file does.
+
+    The bundler puts a hash of the content into most names; such a file is not read again (Lab has 17 MB).
+    """
+    digest = hashlib.sha256()
+    for name, file in list_files(folder):
+        content = b"" if _NAME_WITH_HASH.search(name) else hashlib.sha256(file.read_bytes()).digest()
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode() + content)
+    return digest.hexdigest()[:ID_LENGTH]
+
+
+@functools.cache
+def find_shared_addresses(static_url: str) -> dict[str, str]:
+    """Return what Lab's page must say, by the names in its configuration, for files at `static_url`."""
+    return {
+        option: f"{static_url}/{part}/{find_content_id(folder)}"
+        for part, (folder, option) in PARTS.items()
+        if folder.is_dir()
+    }
+
+
+def install_shared_files(web_app: Any, environ: Mapping[str, str]) -> None:
+    """Let Lab's page name the shared address, unless this browser has found that it does not work."""
+    static_url = environ.get("ATELIER_STATIC_URL", "").rstrip("/")
+    if not static_url or not environ.get("ATELIER_KIND"):
+        return
+    earlier = web_app.settings.get("page_config_hook")
+
+    def say_where(handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
+        page_config = earlier(handler, page_config) if earlier else page_config
+        if handler.get_cookie(COOKIE):
+            return page_config
+        # A copy: Lab keeps the given one for the next request, which may be another browser's.
+        return {**page_config, **find_shared_addresses(static_url), "atelierStaticUrl": static_url}
+
+    web_app.settings["page_config_hook"] = say_where
