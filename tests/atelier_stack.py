@@ -6,12 +6,10 @@ those of `make run` (`demo.launch.Demo`); only the list of accounts at the provi
 
 import html
 import json
-import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,25 +17,14 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
-import pytest
 from atelier.store import make_session_factory, open_database, utc_now
 from sqlalchemy.orm import Session
 
 from demo.launch import Demo
 from hub_config.city import load_city
+from tests.waiting import wait_until
 
-POLL_S = 0.1
 LOG_LINES = 80
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 T = TypeVar("T")
 
 
@@ -316,42 +303,12 @@ class Stack:
         """Start an account's workspace through the API and wait until it is ready."""
         answer = self.ask_hub("POST", f"users/{account}/server")
         assert answer.status_code in (201, 202, 400), f"{answer.status_code} {answer.text}"
-        self.wait_until(lambda: self.is_ready(account), within_s, f"{account} did not start")
+        wait_until(lambda: self.is_ready(account), within_s, f"{account} did not start")
 
     def is_ready(self, account: str) -> bool:
         """Tell whether an account's workspace runs."""
         answer = self.ask_hub("GET", f"users/{account}")
         return answer.status_code == 200 and bool((answer.json()["servers"].get("") or {}).get("ready"))
-
-    def wait_until(self, condition: Callable[[], T], within_s: float, message: str) -> T:
-        """Poll until `condition` is true and return its value; fail after `within_s` seconds."""
-        return wait_until(condition, within_s, message)
-
-
-@contextmanager
-def run_chromium() -> Iterator[Any]:
-    """A headless Chromium, as a Playwright browser; skips the test where none is installed, fails in CI."""
-    from playwright.sync_api import sync_playwright
-
-    if not CHROMIUM.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is missing; install Debian's package chromium")
-        pytest.skip("needs chromium (Debian's package chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-def wait_until(condition: Callable[[], T], within_s: float, message: str) -> T:
-    """Poll until `condition` is true and return its value; fail with `message` after `within_s` seconds."""
-    deadline = time.monotonic() + within_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{message} within {within_s} s"
-        time.sleep(POLL_S)
-    return value
 
 
 def find_form(page: httpx.Response, ending: str) -> str:

@@ -14,8 +14,9 @@ import docker
 from demo.house import House
 from demo.processes import Recipe
 from hub_config.docker_network import apply_rules, ensure_network, list_rules, remove_rules
-from tests.atelier_stack import Stack, wait_until
+from tests.atelier_stack import Stack
 from tests.docker_town import VERSION, Daemon, run
+from tests.waiting import wait_until
 
 NETWORK = "atelier-workspaces"
 START_WITHIN_S = 60

@@ -12,7 +12,6 @@ import socket
 import ssl
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +32,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from hub_config.city import City, parse_city
+from tests.waiting import wait_until
 
 NOW = dt.datetime(2026, 11, 9, 8, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -236,21 +236,13 @@ def serve_in_thread(config: uvicorn.Config) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    wait_until(lambda: server.started, "the server starts")
+    wait_until(lambda: server.started, 20, "the server did not start")
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(20)
         listening.close()
-
-
-def wait_until(condition: Any, what: str, seconds: float = 20) -> None:
-    """Poll until `condition()` holds; fail with `what` when it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        threading.Event().wait(0.01)
 
 
 def add_people(stand: Stand, session: Session, city: City, more_students: int = 0) -> None:

@@ -1,17 +1,16 @@
 """The whole of Atelier behind its front server: TLS with an authority of the test's own, real nginx."""
 
-import os
 import ssl
 from pathlib import Path
 from typing import Self
 
 import httpx
-import pytest
 
 from front.certificate import find_key_pin
 from front.trial import FrontHouse, find_nginx, make_trial, start_front
 from tests.atelier_stack import Browser, Stack
 from tests.chromium import ARGUMENTS
+from tests.components import skip_or_fail
 
 
 class FrontTransport(httpx.BaseTransport):
@@ -84,6 +83,4 @@ def check_nginx() -> None:
     try:
         find_nginx()
     except FileNotFoundError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        skip_or_fail(str(error))

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import wait_until
 
 TOKEN = "workspace-token"
 LAB_TOKEN = "lab-token"
@@ -376,13 +377,16 @@ def describe_workspace(kind: str, language: str, token: str, account: str) -> di
 
 
 def _await_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
+    def describe() -> str:
+        return f"Lab did not start:\n{log.read_text(errors='replace')[-4000:]}"
+
+    def find_url() -> str | None:
+        assert process.poll() is None, describe()
         for info in runtime.glob("jpserver-*.json"):
             with contextlib.suppress(ValueError, KeyError, OSError):
                 url: str = json.loads(info.read_text())["url"]
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(url + "api", timeout=5).close()  # noqa: S310
-                    return url
-        time.sleep(0.1)
-    raise AssertionError(f"Lab did not start:\n{log.read_text(errors='replace')[-4000:]}")
+                urllib.request.urlopen(url + "api", timeout=5).close()  # noqa: S310
+                return url
+        return None
+
+    return wait_until(find_url, 60, describe)

@@ -5,18 +5,15 @@ manually
 graded answer (4 points).
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 from atelier_nbgrader.config import configure
 from atelier_nbgrader.desk import Desk
 from atelier_nbgrader.gradebook import open_gradebook
-from atelier_nbgrader.sandbox import SandboxUnavailable, check_sandbox
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
@@ -133,21 +130,3 @@ def make_course(home: Path, environ: dict[str, str]) -> TestCourse:
     made = course.make_api().generate_assignment(ASSIGNMENT)
     assert made["success"], made
     return course
-
-
-def require_sandbox() -> None:
-    """Skip by name on a user's machine that cannot isolate; fail where CI says that everything is there."""
-    try:
-        check_sandbox()
-    except SandboxUnavailable as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))
-
-
-def require_program(path: str) -> None:
-    """The same for a program, e.g. the browser."""
-    if not Path(path).exists():
-        if os.environ.get("CI") == "true":
-            raise FileNotFoundError(path)
-        pytest.skip(f"{path} is not installed")

@@ -6,16 +6,17 @@ can be stopped. The real configuration is used by the tests of the whole walk.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from demo.ports import list_free_ports
+from tests.waiting import wait_until
 
 TOKEN = "steward-token-of-this-test-only-0123456789"
 ADMIN_TOKEN = "admin-token-of-this-test-only-0123456789"
@@ -87,7 +88,7 @@ class SmallHub:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
-        wait_for(self._answers, START_TIMEOUT_S, lambda: f"the hub did not start:\n{self.log()}")
+        wait_until(self._answers, START_TIMEOUT_S, lambda: f"the hub did not start:\n{self.log()}")
 
     def stop(self) -> None:
         """End the hub and its workspaces."""
@@ -123,7 +124,7 @@ class SmallHub:
 
     def start_workspace(self, name: str) -> None:
         self.ask("POST", f"users/{name}/server")
-        wait_for(lambda: self.is_running(name), 30, lambda: f"{name} did not start:\n{self.log()}")
+        wait_until(lambda: self.is_running(name), 30, lambda: f"{name} did not start:\n{self.log()}")
 
     def is_running(self, name: str) -> bool:
         servers = self.ask("GET", f"users/{name}").json().get("servers", {})
@@ -141,7 +142,7 @@ class SmallHub:
 @contextmanager
 def run_hub(folder: Path) -> Iterator[SmallHub]:
     """Run a hub in `folder` until the block ends. Its log is printed when the block raises."""
-    port, public_port = find_free_port(), find_free_port()
+    port, public_port = list_free_ports(2)
     workspace = folder / "workspace.py"
     workspace.write_text(WORKSPACE)
     values = {
@@ -165,17 +166,3 @@ def run_hub(folder: Path) -> Iterator[SmallHub]:
         raise
     finally:
         hub.stop()
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float, explain: Callable[[], str]) -> None:
-    """Poll until `condition` holds. Raises AssertionError with `explain()` after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.1)

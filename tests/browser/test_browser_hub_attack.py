@@ -1,12 +1,12 @@
 """A script in a workspace that somebody visits: what it can do on the hub in the visitor's name."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tests.atelier_stack import Stack, run_chromium
+from tests.atelier_stack import Stack
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
@@ -23,7 +23,7 @@ SEND = """async ([url, method, body]) => {
 
 
 @pytest.fixture(scope="module")
-def visited(stack: Stack) -> Iterator[Page]:
+def visited(stack: Stack, chromium: Browser) -> Page:
     """The victim's browser on a page of a team workspace, where the attacker's script runs."""
     stack.add_people(
         f"Тереза Учителска {TEACHER} teacher",
@@ -32,14 +32,13 @@ def visited(stack: Stack) -> Iterator[Page]:
     )
     course = stack.make_course("attack-hub", TEACHER, [ATTACKER, VICTIM])
     account = stack.make_team(course, "Екип", [ATTACKER, VICTIM])
-    stack.wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 30, "no account")
+    wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 30, "no account")
     stack.start_workspace(account)
-    with run_chromium() as browser:
-        page = stack.signed_in_page(browser.new_context(locale="bg-BG"), VICTIM)
-        # The hub's form token for this session exists: the attack is not stopped by its absence.
-        page.goto(f"{stack.public_url}/hub/spawn-pending/{account}")
-        page.wait_for_url("**/lab**")
-        yield page
+    page = stack.signed_in_page(chromium.new_context(locale="bg-BG"), VICTIM)
+    # The hub's form token for this session exists: the attack is not stopped by its absence.
+    page.goto(f"{stack.public_url}/hub/spawn-pending/{account}")
+    page.wait_for_url("**/lab**")
+    return page
 
 
 def read_hub_state(stack: Stack, person: str) -> Any:

@@ -5,17 +5,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.atelier_stack import Stack, run_chromium
+from tests.atelier_stack import Stack
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
 STUDENT = "viktoriya.daneva@students.school-a.example"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with run_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -3,52 +3,29 @@
 import contextlib
 import io
 import json
-import os
 import re
-import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.lab_stand_in import LAB_TOKEN, NOTEBOOK, Lab, StandInService, pack, serve, start_lab
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CHROMEBOOK: Any = {"width": 1366, "height": 768}
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        message = "chromium is missing; install Debian's package chromium"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        yield running
-        running.close()
-
-
 @contextlib.contextmanager
-def open_lab(browser: Browser, lab: Lab, path: str = "lab") -> Iterator[Page]:
+def open_lab(chromium: Browser, lab: Lab, path: str = "lab") -> Iterator[Page]:
     """A browser of its own on `lab`. Every error that a page throws fails the test."""
     thrown: list[str] = []
-    context = browser.new_context(viewport=CHROMEBOOK)
+    context = chromium.new_context(viewport=CHROMEBOOK)
     page = context.new_page()
     page.on("pageerror", lambda error: thrown.append(str(error)))
     page.set_default_timeout(PATIENCE_MS)
@@ -104,7 +81,7 @@ WORDS = {
 
 @pytest.mark.parametrize("language", ["bg", "en"])
 def test_student_fetches_types_submits_and_sees_receipt_and_refusal(
-    language: str, browser: Browser, tmp_path: Path
+    language: str, chromium: Browser, tmp_path: Path
 ) -> None:
     words = WORDS[language]
     service = StandInService()
@@ -112,7 +89,7 @@ def test_student_fetches_types_submits_and_sees_receipt_and_refusal(
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url, language=language) as lab,
-        open_lab(browser, lab) as page,
+        open_lab(chromium, lab) as page,
     ):
         # Something is to be done: the panel is open without a click, nothing covers it.
         expect(page.get_by_role("heading", name=words["title"], exact=True)).to_be_visible()
@@ -144,13 +121,13 @@ def test_student_fetches_types_submits_and_sees_receipt_and_refusal(
         assert len(service.assignments["intro"]["submissions"]) == 1
 
 
-def test_panel_works_from_the_keyboard(browser: Browser, tmp_path: Path) -> None:
+def test_panel_works_from_the_keyboard(chromium: Browser, tmp_path: Path) -> None:
     service = StandInService()
     service.add_assignment("intro", "Въведение")
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url) as lab,
-        open_lab(browser, lab) as page,
+        open_lab(chromium, lab) as page,
     ):
         page.get_by_role("button", name="Обнови", exact=True).focus()
         page.keyboard.press("Tab")
@@ -161,7 +138,7 @@ def test_panel_works_from_the_keyboard(browser: Browser, tmp_path: Path) -> None
         expect(page.locator(".jp-NotebookPanel")).to_be_visible()
 
 
-def test_feedback_is_shown_and_its_scripts_do_not_run(browser: Browser, tmp_path: Path) -> None:
+def test_feedback_is_shown_and_its_scripts_do_not_run(chromium: Browser, tmp_path: Path) -> None:
     service = StandInService()
     service.add_assignment("intro", "Въведение")
     receipt = service.receive("intro", pack({"intro.ipynb": json.dumps(NOTEBOOK).encode()}))
@@ -177,7 +154,7 @@ def test_feedback_is_shown_and_its_scripts_do_not_run(browser: Browser, tmp_path
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url) as lab,
-        open_lab(browser, lab) as page,
+        open_lab(chromium, lab) as page,
     ):
         page.get_by_role("tab", name="Ателие: моите задания").click()
         expect(card(page, "intro")).to_contain_text("Оценка: 5.25 (точки: 8/10)")
@@ -187,7 +164,7 @@ def test_feedback_is_shown_and_its_scripts_do_not_run(browser: Browser, tmp_path
         assert page.title() != "owned"
 
 
-def test_earlier_submission_opens_as_a_copy(browser: Browser, tmp_path: Path) -> None:
+def test_earlier_submission_opens_as_a_copy(chromium: Browser, tmp_path: Path) -> None:
     service = StandInService()
     service.add_assignment("intro", "Въведение")
     old = NOTEBOOK | {"cells": [NOTEBOOK["cells"][0] | {"source": "first_try = True"}]}  # type: ignore[index, operator]
@@ -195,7 +172,7 @@ def test_earlier_submission_opens_as_a_copy(browser: Browser, tmp_path: Path) ->
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url) as lab,
-        open_lab(browser, lab) as page,
+        open_lab(chromium, lab) as page,
     ):
         page.get_by_role("tab", name="Ателие: моите задания").click()
         card(page, "intro").get_by_text("Предавания (1)").click()
@@ -203,14 +180,14 @@ def test_earlier_submission_opens_as_a_copy(browser: Browser, tmp_path: Path) ->
         expect(page.locator(".jp-Notebook .cm-content").first).to_have_text("first_try = True")
 
 
-def test_service_that_is_down_says_so_and_can_be_tried_again(browser: Browser, tmp_path: Path) -> None:
+def test_service_that_is_down_says_so_and_can_be_tried_again(chromium: Browser, tmp_path: Path) -> None:
     service = StandInService()
     service.add_assignment("intro", "Въведение")
     service.down = True
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url) as lab,
-        open_lab(browser, lab) as page,
+        open_lab(chromium, lab) as page,
     ):
         page.get_by_role("tab", name="Ателие: моите задания").click()
         expect(page.get_by_role("alert")).to_contain_text("Услугата „Ателие“ не отговаря.")
@@ -220,14 +197,14 @@ def test_service_that_is_down_says_so_and_can_be_tried_again(browser: Browser, t
 
 
 def test_panel_asks_the_service_once_and_a_return_within_a_minute_asks_nothing(
-    browser: Browser, tmp_path: Path
+    chromium: Browser, tmp_path: Path
 ) -> None:
     service = StandInService()
     service.add_assignment("intro", "Въведение")
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url) as lab,
-        open_lab(browser, lab) as page,
+        open_lab(chromium, lab) as page,
     ):
         expect(card(page, "intro")).to_be_visible()
         for _ in range(5):
@@ -237,7 +214,7 @@ def test_panel_asks_the_service_once_and_a_return_within_a_minute_asks_nothing(
         assert len(service.requests) == 4  # twice: who am I, and one course
 
 
-def test_teammates_unsaved_typing_is_in_the_submission(browser: Browser, tmp_path: Path) -> None:
+def test_teammates_unsaved_typing_is_in_the_submission(chromium: Browser, tmp_path: Path) -> None:
     """One member submits while another's last keys are not on disk yet: the saving delay is a minute."""
     service = StandInService(kind="team", display_name="Екип „Бурята“")
     service.add_assignment("intro", "Въведение")
@@ -245,13 +222,13 @@ def test_teammates_unsaved_typing_is_in_the_submission(browser: Browser, tmp_pat
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url, "team", arguments=slow) as lab,
-        open_lab(browser, lab, "lab/workspaces/ana") as ana,
+        open_lab(chromium, lab, "lab/workspaces/ana") as ana,
     ):
         expect(ana.get_by_text("Екип: Екип „Бурята“")).to_be_visible()
         press(ana, "intro", "Вземи и отвори")
         cell = ana.locator(".jp-Notebook .cm-content").first
         expect(cell).to_have_text("1 + 1")
-        with open_lab(browser, lab, "lab/workspaces/boris") as boris:
+        with open_lab(chromium, lab, "lab/workspaces/boris") as boris:
             expect(card(boris, "intro")).to_be_visible()  # Boris has no notebook open
             cell.click()
             ana.keyboard.press("Control+A")
@@ -261,13 +238,13 @@ def test_teammates_unsaved_typing_is_in_the_submission(browser: Browser, tmp_pat
         assert read_submitted(service, "intro") == "written_by = 'Ана'"
 
 
-def test_teacher_sees_the_desk_not_the_students_buttons(browser: Browser, tmp_path: Path) -> None:
+def test_teacher_sees_the_desk_not_the_students_buttons(chromium: Browser, tmp_path: Path) -> None:
     service = StandInService(kind="course", display_name="География 8А")
     service.add_assignment("intro", "Въведение")
     with (
         serve(service),
         start_lab(tmp_path / "lab", service.url, "course") as lab,
-        open_lab(browser, lab) as page,
+        open_lab(chromium, lab) as page,
     ):
         expect(page.get_by_role("link", name="Отвори оценяването (formgrader)")).to_be_visible()
         expect(page.get_by_text("Пуснато, версия 1")).to_be_visible()

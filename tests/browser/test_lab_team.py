@@ -1,15 +1,13 @@
 """A team workspace on the real hub: members are shown by name, initials and colour."""
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.atelier_stack import Stack
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
@@ -19,27 +17,6 @@ SCREEN: Any = {"width": 1366, "height": 768}
 TEACHER = "names.teacher@school-a.example"
 MEMBERS = ["names.one@students.school-a.example", "names.two@students.school-a.example"]
 WHITE = "rgb(255, 255, 255)"
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        message = "chromium is missing; install Debian's package chromium"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +29,15 @@ def team(stack: Stack) -> str:
     )
     course = stack.make_course("names-live", TEACHER, MEMBERS)
     account = stack.make_team(course, "Имена", MEMBERS)
-    stack.wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 60, "no account")
+    wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 60, "no account")
     stack.start_workspace(account)
     return account
 
 
-def open_team(stack: Stack, browser: Browser, email: str, account: str) -> Page:
-    page: Page = stack.signed_in_page(browser.new_context(viewport=SCREEN, locale="bg-BG"), email)
+def open_team(stack: Stack, chromium: Browser, email: str, account: str) -> Page:
+    page: Page = stack.signed_in_page(chromium.new_context(viewport=SCREEN, locale="bg-BG"), email)
     layout = stack.find_person(email)
-    stack.wait_until(lambda: _may_open(page, stack, account, layout), 60, f"{email} may not open {account}")
+    wait_until(lambda: _may_open(page, stack, account, layout), 60, f"{email} may not open {account}")
     page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=SLOW_MS)
     return page
 
@@ -75,9 +52,9 @@ def open_members(page: Page) -> None:
 
 
 def test_members_see_each_other_by_name_initials_and_colour(
-    stack: Stack, browser: Browser, team: str
+    stack: Stack, chromium: Browser, team: str
 ) -> None:
-    one, two = (open_team(stack, browser, email, team) for email in MEMBERS)
+    one, two = (open_team(stack, chromium, email, team) for email in MEMBERS)
     for page in (one, two):
         open_members(page)
     for page, name, initials in ((one, "Юлиян Ъглов", "ЮЪ"), (two, "Цветелина Щерева", "ЦЩ")):

@@ -2,11 +2,9 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,23 +15,21 @@ import nbformat
 import pytest
 from atelier_nbgrader.gradebook import open_gradebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.components import require_sandbox
 from tests.nbgrader_course import (
     ASSIGNMENT,
     RIGHT,
     SLUG,
     TestCourse,
     make_course,
-    require_program,
-    require_sandbox,
 )
 from tests.nbgrader_workspaces import own_path
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 RUNS = "window.pwned = (window.pwned || 0) + 1"
 ANNA = "annaaaaaaaaa"
 MARKDOWN = f"""
@@ -112,7 +108,6 @@ def attack(notebook: nbformat.NotebookNode) -> None:
 @pytest.fixture(scope="module")
 def formgrader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Formgrader]:
     require_sandbox()
-    require_program(CHROMIUM)
     home = tmp_path_factory.mktemp("teacher")
     environ = {"ATELIER_KIND": "course", "ATELIER_COURSE": SLUG, "ATELIER_ACCOUNT": "course-aaaaaaaaaaaa"}
     with pytest.MonkeyPatch.context() as patch:
@@ -148,27 +143,31 @@ def serve(home: Path, environ: dict[str, str], course: TestCourse) -> Iterator[F
 
 
 def wait_until_up(running: Formgrader, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(OSError):
-            if running.get("api/status")[0] == 200:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"the server did not start: {log.read_text()}")
+            return running.get("api/status")[0] == 200
+        return False
+
+    wait_until(answers, 90, lambda: f"the server did not start: {log.read_text()}")
 
 
 @pytest.fixture
-def page(formgrader: Formgrader) -> Iterator[Page]:
-    """A browser page on the hostile submission."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = browser.new_page()
-        opened.goto(f"{formgrader.url}/api/status?token=secret")  # signs in for the whole server
-        opened.goto(f"{formgrader.url}/formgrader/submissions/{formgrader.find_submission()}/")
-        opened.wait_for_load_state("networkidle")
-        yield opened
-        browser.close()
+def teacher_page(formgrader: Formgrader, chromium: Browser) -> Iterator[Page]:
+    """A browser of the teacher's, signed in to her course workspace."""
+    context = chromium.new_context()
+    opened = context.new_page()
+    opened.goto(f"{formgrader.url}/api/status?token=secret")  # signs in for the whole server
+    yield opened
+    context.close()
+
+
+@pytest.fixture
+def page(formgrader: Formgrader, teacher_page: Page) -> Page:
+    """The hostile submission in formgrader."""
+    teacher_page.goto(f"{formgrader.url}/formgrader/submissions/{formgrader.find_submission()}/")
+    teacher_page.wait_for_load_state("networkidle")
+    return teacher_page
 
 
 def test_nothing_of_a_hostile_notebook_runs_and_tables_and_plots_show(page: Page) -> None:
@@ -241,13 +240,8 @@ def test_every_page_has_a_policy_without_unsafe_inline_scripts(formgrader: Formg
         assert "http" not in scripts
 
 
-def test_lists_show_in_a_browser(formgrader: Formgrader) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = browser.new_page()
-        opened.goto(f"{formgrader.url}/api/status?token=secret")
-        opened.goto(f"{formgrader.url}/formgrader/manage_assignments")
-        expect(opened.locator("#main-table")).to_contain_text(ASSIGNMENT)
-        opened.goto(f"{formgrader.url}/formgrader/manage_submissions/{ASSIGNMENT}")
-        expect(opened.locator("#main-table")).to_contain_text(ANNA)
-        browser.close()
+def test_lists_show_in_a_browser(formgrader: Formgrader, teacher_page: Page) -> None:
+    teacher_page.goto(f"{formgrader.url}/formgrader/manage_assignments")
+    expect(teacher_page.locator("#main-table")).to_contain_text(ASSIGNMENT)
+    teacher_page.goto(f"{formgrader.url}/formgrader/manage_submissions/{ASSIGNMENT}")
+    expect(teacher_page.locator("#main-table")).to_contain_text(ANNA)

@@ -5,7 +5,6 @@ a seeded database, under uvicorn.
 """
 
 import json
-import os
 import re
 import socket
 import threading
@@ -20,24 +19,15 @@ from atelier.pages import ROUTERS
 from atelier.settings import SERVICE_PREFIX
 from atelier.store.models import Base, Mark, Person
 from fastapi.routing import APIRoute
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.components import require_file
 from tests.pages_town import Town, fresh_town
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PICTURES = Path(__file__).parents[2] / "test-results" / "pages"
 HTMX = Path(__file__).parents[2] / "extensions/atelier/atelier/pages/static/vendor/htmx.min.js"
 SCREENS = [(1366, 768, "bg"), (1366, 768, "en"), (360, 740, "bg")]
@@ -90,17 +80,6 @@ class Served:
                 table.name: sorted(str(tuple(row)) for row in session.execute(select(table)))
                 for table in Base.metadata.sorted_tables
             }
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        assert os.environ.get("CI") != "true", "chromium is missing; install Debian's package chromium"
-        pytest.skip("needs chromium (Debian's package chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -275,9 +254,8 @@ def test_scripts_in_feedback_do_not_run_and_cannot_reach_us(served: Served, cont
 def test_a_teacher_forms_a_team_sets_a_deadline_and_confirms_marks(
     scripts: bool, served: Served, chromium: Browser
 ) -> None:
-    if scripts and not HTMX.exists():
-        assert os.environ.get("CI") != "true", "htmx is missing; run make"
-        pytest.skip("needs htmx (make copies it)")
+    if scripts:
+        require_file(HTMX, "make copies it")
     context = chromium.new_context(locale="bg-BG", java_script_enabled=scripts)
     served.sign_in(context, "teacher")
     page = context.new_page()

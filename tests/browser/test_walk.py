@@ -1,12 +1,11 @@
 """The walk with four people at once: three of a team and their teacher, from sign-in to a signed mark."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from course_templates.answers import read_answers
 from tests.atelier_stack import Stack
@@ -14,16 +13,6 @@ from tests.walk_people import SLOW_MS, TYPED_MS, Student, Teacher
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.sandbox]
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREEN = {"width": 1366, "height": 768}
 TEMPLATE = "vazduhat-i-okeanat"
 COURSE = "vazduhat-pomni-okeanat-se-lyul"
@@ -38,17 +27,6 @@ BY_HAND = ["graph", "experts", "town-page"]
 FULL_POINTS = "30"
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "test-results" / "walk"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        assert os.environ.get("CI") != "true", "chromium is missing; install Debian's package chromium"
-        pytest.skip("needs chromium (Debian's package chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from atelier import projects
 from atelier.store import utc_now
 
-from tests.atelier_stack import Browser, Stack, wait_until
+from tests.atelier_stack import Browser, Stack
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.atelier_stack import Stack
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
 
@@ -15,11 +16,11 @@ START_WITHIN_S = 90
 def test_files_named_like_modules_do_not_keep_a_workspace_from_starting(stack: Stack) -> None:
     stack.add_people(f"Георги Игров {STUDENT} student")
     account = stack.find_person(STUDENT)
-    stack.wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 60, "no account")
+    wait_until(lambda: stack.ask_hub("GET", f"users/{account}").status_code == 200, 60, "no account")
     stack.start_workspace(account, START_WITHIN_S)
     home = find_home(stack, account)
     assert stack.ask_hub("DELETE", f"users/{account}/server").status_code in (202, 204)
-    stack.wait_until(lambda: is_stopped(stack, account), START_WITHIN_S, f"{account} did not stop")
+    wait_until(lambda: is_stopped(stack, account), START_WITHIN_S, f"{account} did not stop")
     for name in ("random.py", "json.py", "nbgrader.py", "jupyter_server.py"):
         (home / name).write_text("raise RuntimeError('my game')")
     stack.start_workspace(account, START_WITHIN_S)

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from demo.house import DEFAULT_CITY, REPOSITORY, House, Ports
 from demo.tour.people import Person
 from demo.tour.workspace import Workspace
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
 STUDENT = "aleksandra.angelova@students.school-a.example"
@@ -78,13 +78,6 @@ def is_of(process: psutil.Process, data_dir: Path) -> bool:
     except (psutil.Error, OSError):
         return False
     return process.status() != psutil.STATUS_ZOMBIE and any(p.startswith(str(data_dir)) for p in places)
-
-
-def wait_for(condition: Callable[[], object], within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        os.sched_yield()
 
 
 @pytest.fixture
@@ -152,4 +145,4 @@ def test_a_process_that_dies_is_named_and_the_others_end(launch: Callable[[], La
 def test_a_launcher_that_was_killed_leaves_no_city_behind(launch: Callable[[], Launcher]) -> None:
     launcher = launch()
     launcher.end(signal.SIGKILL)
-    wait_for(lambda: not launcher.list_processes())
+    wait_until(lambda: not launcher.list_processes(), 60, "processes of the demo are left")

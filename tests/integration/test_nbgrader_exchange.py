@@ -19,8 +19,9 @@ from atelier_nbgrader.gradebook import open_gradebook
 from atelier_nbgrader.server.course_start import ensure_course
 from nbgrader.exchange import ExchangeError
 
+from tests.components import require_sandbox
 from tests.exchange_stand import Stand, open_stand
-from tests.nbgrader_course import CANARY, RIGHT, TestCourse, make_source, require_sandbox
+from tests.nbgrader_course import CANARY, RIGHT, TestCourse, make_source
 from tests.nbgrader_workspaces import Workspace, make_workspace, own_path
 
 SLUG = "geo-8a"

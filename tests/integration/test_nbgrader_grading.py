@@ -14,7 +14,8 @@ from atelier_nbgrader.sandbox import bubblewrap
 from atelier_nbgrader.staging import make_result
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tests.nbgrader_course import ASSIGNMENT, CANARY, RIGHT, SLUG, TestCourse, make_course, require_sandbox
+from tests.components import require_sandbox
+from tests.nbgrader_course import ASSIGNMENT, CANARY, RIGHT, SLUG, TestCourse, make_course
 
 pytestmark = pytest.mark.sandbox
 

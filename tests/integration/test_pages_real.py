@@ -8,6 +8,7 @@ import pytest
 from atelier.store.models import WebSession
 
 from tests.atelier_stack import Browser, Stack
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
 
@@ -84,7 +85,7 @@ def test_the_workspace_button_starts_the_own_workspace(stack: Stack) -> None:
     page = browser.get(link[1].replace("&amp;", "&"))
     assert page.status_code == 200, page.text
     assert f"/hub/spawn-pending/{person}" in str(page.url) or f"{person}." in str(page.url)
-    stack.wait_until(lambda: stack.is_ready(person), 90, "the workspace did not start")
+    wait_until(lambda: stack.is_ready(person), 90, "the workspace did not start")
     opened = browser.get(link[1].replace("&amp;", "&"))
     assert opened.url.host == f"{person}.atelier.localhost"
     assert opened.url.path == f"/user/{person}/lab"

@@ -8,7 +8,7 @@ from atelier_nbgrader.sandbox import GradingProblem, Limits, run_cells
 from atelier_nbgrader.sandbox.conductor import Outputs, make_error
 from atelier_nbgrader.sandbox.run import Answer, _take_answers
 
-from tests.nbgrader_course import require_sandbox
+from tests.components import require_sandbox
 
 pytestmark = pytest.mark.sandbox
 

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.atelier_stack import Stack
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
 
@@ -25,8 +26,8 @@ def test_deactivated_person_is_out_within_a_minute_even_without_the_steward(stac
     with stack.down("steward"):
         stack.run("roster", "deactivate", STUDENT)
         began = time.monotonic()
-        stack.wait_until(lambda: browser.get(kernels).status_code != 200, BOUND_S, "the workspace stays open")
-        stack.wait_until(
+        wait_until(lambda: browser.get(kernels).status_code != 200, BOUND_S, "the workspace stays open")
+        wait_until(
             lambda: browser.get(f"{stack.public_url}/hub/api/user").status_code == 403,
             BOUND_S - (time.monotonic() - began),
             "the hub's session stays",

@@ -5,6 +5,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from atelier.store.models import Course, Enrolment, Person, Project, Team, TeamM
 from sqlalchemy import select
 
 from hub_config.city import City, parse_city
-from tests.steward_hub import TOKEN, SmallHub, run_hub, wait_for
+from tests.steward_hub import TOKEN, SmallHub, run_hub
+from tests.waiting import POLL_S, wait_until
 
 pytestmark = pytest.mark.hub
 
@@ -46,12 +48,11 @@ class House:
 
     async def tick_until_stopped(self, account: str) -> None:
         """Let the steward finish its stops, as its loop does once a second."""
-        for _ in range(30):
+        deadline = time.monotonic() + 30
+        while self.hub.is_running(account):
+            assert time.monotonic() < deadline, f"{account} still runs"
             await self.steward.finish_stops()
-            if not self.hub.is_running(account):
-                return
-            await asyncio.sleep(0.2)
-        raise AssertionError(f"{account} still runs")
+            await asyncio.sleep(POLL_S)
 
     def leave(self, person_id: str) -> None:
         with self.steward.sessions.begin() as session:
@@ -240,7 +241,7 @@ def test_the_process_repairs_the_hub_and_ends_when_asked(house: House, tmp_path:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
         everybody = {house.teacher, *house.members}
-        wait_for(lambda: house.hub.people_of(house.team) == everybody, 30, lambda: log.read_text())
+        wait_until(lambda: house.hub.people_of(house.team) == everybody, 30, lambda: log.read_text())
     finally:
         process.terminate()
         assert process.wait(15) == 0, log.read_text()

@@ -13,7 +13,8 @@ from atelier.store import utc_now
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from tests.atelier_stack import Browser, Stack, wait_until
+from tests.atelier_stack import Browser, Stack
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
 

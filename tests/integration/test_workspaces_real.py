@@ -12,7 +12,8 @@ from tornado.websocket import websocket_connect
 
 from hub_config.rights import EXCHANGE_SCOPE
 from hub_config.workspaces import YSTORE
-from tests.atelier_stack import Browser, Stack, wait_until
+from tests.atelier_stack import Browser, Stack
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,8 @@ from tests.exchange_stand import (
     make_settings,
     open_stand,
     pack,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 OWN_HOST = "atelier--service.atelier.localhost:8000"
 BEARER = {"Authorization": f"Bearer {HUB_SERVICE_TOKEN}"}
@@ -204,7 +205,7 @@ def test_a_failure_is_a_sentence_and_not_a_traceback(
     assert "secret" not in answer.text
     # The line follows the answer.
     wait_until(
-        lambda: [r.name for r in caplog.records if r.exc_info] == ["atelier.web"], "the failure is logged"
+        lambda: [r.name for r in caplog.records if r.exc_info] == ["atelier.web"], 20, "no failure was logged"
     )
 
 
@@ -222,7 +223,7 @@ def test_the_access_log_has_no_query_no_token_and_no_line_break(
             content=pack({"Тайно име.ipynb": b"{}"}),
             headers={"Idempotency-Key": "key-of-mine"},
         )
-    wait_until(lambda: "submissions 201" in caplog.text or "submissions 409" in caplog.text, "the last line")
+    wait_until(lambda: re.search("submissions (201|409)", caplog.text), 20, "the last line is missing")
     text = caplog.text
     assert "GET /services/atelier/api/v1/me 200" in text
     assert "%0AINFO" in text

@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from tests.exchange_process import WebProcess, run_web
-from tests.exchange_stand import NO_CERTIFICATES, pack, wait_until
+from tests.exchange_stand import NO_CERTIFICATES, pack
+from tests.waiting import wait_until
 
 SUBMISSIONS = "/api/v1/courses/geo-8a/assignments/hw1/submissions"
 NOISE = random.Random(1).randbytes(1 << 20)
@@ -95,9 +96,9 @@ def test_a_cut_connection_stores_nothing_and_the_repetition_gives_the_receipt(
 ) -> None:
     content = pack({"hw1.ipynb": NOISE})
     connection = send_half(web, "cut-off-1", content)
-    wait_until(lambda: incoming(tmp_path), "half an upload arrives")
+    wait_until(lambda: incoming(tmp_path), 20, "no half upload arrived")
     connection.close()
-    wait_until(lambda: not incoming(tmp_path), "what was cut off is removed")
+    wait_until(lambda: not incoming(tmp_path), 20, "what was cut off is still there")
     assert list_rows(tmp_path, "SELECT count(*) FROM submission") == [(0,)]
     receipt = submit(web, content, "cut-off-1")
     assert receipt.status_code == 201
@@ -111,7 +112,7 @@ def test_a_connection_cut_before_the_answer_gives_the_same_receipt_again(
     connection = send_half(web, "no-answer-1", content)
     connection.sendall(content[len(content) // 2 :])
     stored = "SELECT id FROM submission"
-    wait_until(lambda: list_rows(tmp_path, stored), "the submission is stored")
+    wait_until(lambda: list_rows(tmp_path, stored), 20, "no submission was stored")
     connection.close()  # the answer was never read
     again = submit(web, content, "no-answer-1")
     assert again.status_code == 200
@@ -181,7 +182,7 @@ def submit_until_killed(web: WebProcess, chance: random.Random) -> list[dict[str
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         running = [pool.submit(go_on, thread) for thread in range(3)]
         wanted = chance.randint(1, 8)
-        wait_until(lambda: len(receipts) >= wanted, "some receipts arrive")
+        wait_until(lambda: len(receipts) >= wanted, 20, "too few receipts arrived")
         os.kill(web.process.pid, signal.SIGKILL)
         for future in running:
             future.result()
@@ -248,10 +249,10 @@ def test_thirty_uploads_at_once_need_little_memory_and_others_are_still_answered
 def test_an_account_has_three_uploads_at_once_at_most(tmp_path: Path, web: WebProcess) -> None:
     content = pack({"hw1.ipynb": NOISE})
     halves = [send_half(web, f"at-once-{number}", content) for number in range(3)]
-    wait_until(lambda: len(incoming(tmp_path)) == 3, "three halves arrive")
+    wait_until(lambda: len(incoming(tmp_path)) == 3, 20, "no three halves arrived")
     answer = submit(web, content, "the-fourth")
     assert (answer.status_code, answer.json()["error"]) == (429, "too_many_at_once")
     for half in halves:
         half.close()
-    wait_until(lambda: not incoming(tmp_path), "what was cut off is removed")
+    wait_until(lambda: not incoming(tmp_path), 20, "what was cut off is still there")
     assert submit(web, content, "the-fourth").status_code == 201

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from demo.ports import list_free_ports
 from demo.problem import DemoProblem
 from demo.processes import Process, Recipe, list_last_lines, wait_until_healthy
+from tests.waiting import wait_until
 
 WITH_CHILD = """
 import subprocess, sys, time
@@ -29,11 +29,8 @@ time.sleep(600)
 """
 
 
-def wait_for(condition: Callable[[], object], within_s: float = 20) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        os.sched_yield()
+def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture
@@ -53,7 +50,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
 
 def test_a_process_that_ends_is_named_with_its_last_lines(start: Callable[..., Process]) -> None:
     process = start("print('no city in sight'); raise SystemExit(3)")
-    wait_for(lambda: process.exit_code is not None)
+    wait_until(lambda: process.exit_code is not None, 20, "the process did not end")
     with pytest.raises(DemoProblem) as caught:
         process.check_alive()
     assert "sample stopped by itself (exit code 3)" in caught.value.fact
@@ -69,15 +66,15 @@ def test_a_process_that_is_silent_is_named(start: Callable[..., Process]) -> Non
 
 def test_ending_a_process_ends_what_it_started_even_in_another_session(start: Callable[..., Process]) -> None:
     process = start(WITH_CHILD)
-    wait_for(lambda: list_last_lines(process.log))
+    wait_until(lambda: list_last_lines(process.log), 20, "the process said nothing")
     child = psutil.Process(int(list_last_lines(process.log)[0]))
     process.end(5)
-    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: has_ended(child), 20, "the child still runs")
 
 
 def test_a_restart_leaves_what_the_process_started(start: Callable[..., Process]) -> None:
     process = start(WITH_CHILD)
-    wait_for(lambda: list_last_lines(process.log))
+    wait_until(lambda: list_last_lines(process.log), 20, "the process said nothing")
     child = psutil.Process(int(list_last_lines(process.log)[0]))
     process.end(5, with_family=False)
     assert child.is_running()
@@ -86,7 +83,7 @@ def test_a_restart_leaves_what_the_process_started(start: Callable[..., Process]
 
 def test_a_process_that_ignores_the_request_is_killed(start: Callable[..., Process]) -> None:
     process = start(DEAF)
-    wait_for(lambda: list_last_lines(process.log))
+    wait_until(lambda: list_last_lines(process.log), 20, "the process said nothing")
     process.end(0.2)
     assert process.exit_code == -signal.SIGKILL
 
@@ -107,7 +104,7 @@ time.sleep(600)
     popen.kill()
     popen.wait()
     popen.stdout.close()
-    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: has_ended(child), 20, "the child still runs")
 
 
 def test_last_lines_of_a_log_that_is_no_text(tmp_path: Path) -> None:
