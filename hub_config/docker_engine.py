@@ -31,6 +31,7 @@ SHM_MB = 64
 TMP_FILES = 20_000
 OPEN_FILES = 4096
 LOG_MB = 1
+LOG_LINES = 40
 STOP_TIMEOUT_S = 10
 LISTENING_POLL_S = 0.05
 STATE_POLL_S = 1.0
@@ -50,6 +51,7 @@ def describe_host(limits: WorkspaceLimits, home: Home, kind: str) -> dict[str, A
         "cap_drop": ["ALL"],
         "security_opt": list_security_options(kind),
         "read_only": True,
+        "auto_remove": False,  # what a container that failed has said must stay readable
         "tmpfs": {
             "/tmp": f"size={TMP_MB}m,nr_inodes={TMP_FILES},mode=1777",  # noqa: S108 - in the container
             RUN_DIR: f"size={RUN_MB}m,nr_inodes={TMP_FILES},mode=700,uid={home.uid},gid={home.uid}",
@@ -139,7 +141,8 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         limits = find_limits(self.authenticator.city, account)
         self.image = self.images[account.kind]
         home = await self._find_homes().ensure(self.docker, account.account, self.image)
-        self.volumes = {home.volume: HOME}
+        # Without `nocopy` Docker gives an empty volume the owner of the image's folder, at each start.
+        self.volumes = {home.volume: {"bind": HOME, "mode": "rw,nocopy"}}
         self.cpu_limit = limits.cpus
         self.extra_host_config = describe_host(limits, home, account.kind)
         self.extra_create_kwargs = describe_container(account, home)
@@ -170,16 +173,29 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
                 return
             if time.monotonic() - looked_at >= STATE_POLL_S:
                 looked_at = time.monotonic()
-                if await self.poll() is not None:
-                    raise HTTPError(500, f"{self.user.name} ended while starting")
+                await self._check_alive()
+
+    async def _check_alive(self) -> None:
+        """Raise HTTPError when the container has ended, its last lines in the hub's log."""
+        if await super().poll() is None:
+            return
+        said = await self.docker("logs", self.container_id, tail=LOG_LINES)
+        self.log.error(
+            "%s ended while starting; it said:\n%s", self.object_name, said.decode(errors="replace")
+        )
+        await self.remove_object()
+        raise HTTPError(500, f"{self.user.name} ended while starting")
 
     async def poll(self) -> Any:
         """Tell whether the container runs (None) or how it ended. A daemon that is silent ends nothing."""
         try:
-            return await super().poll()
+            ended = await super().poll()
+            if ended and self.object_id and self._spawn_pending is False:
+                await self.remove_object()  # by itself, e.g. idle: nothing of it is needed again
         except (APIError, OSError) as error:
             self.log.warning("The workspaces' daemon does not answer about %s: %s", self.user.name, error)
             return None
+        return ended
 
 
 def list_images(prefix: str, tag: str) -> Mapping[str, str]:

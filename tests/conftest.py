@@ -5,9 +5,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.atelier_stack import Stack
-from tests.docker_fixtures import daemon, docker_stack, images, pytest_collection_modifyitems, town
+from tests.docker_fixtures import (
+    daemon,
+    docker_school,
+    docker_stack,
+    images,
+    pytest_collection_modifyitems,
+    town,
+)
 
-__all__ = ["daemon", "docker_stack", "images", "pytest_collection_modifyitems", "town"]
+__all__ = ["daemon", "docker_school", "docker_stack", "images", "pytest_collection_modifyitems", "town"]
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.docker_school import DockerSchool
 from tests.docker_stack import DockerStack, Town
 from tests.docker_town import Daemon, check_docker, find_cache, provide_base, provide_images
 
@@ -35,6 +36,12 @@ def docker_stack(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A running Atelier whose workspaces are containers. Its logs are printed when it does not start."""
     with DockerStack(tmp_path_factory.mktemp("docker-stack"), town) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def docker_school(docker_stack: DockerStack) -> DockerSchool:
+    """A teacher, two students, their team and course; each workspace runs."""
+    return DockerSchool.open(docker_stack)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
