@@ -197,6 +197,8 @@ def set_local_engine(c: Any, settings: HubSettings) -> None:
     # -P: the working folder is the account's home; a file named random.py there must not become a module.
     c.LocalWorkspace.cmd = [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
     c.LocalWorkspace.shell_cmd = []
+    c.LocalWorkspace.interrupt_timeout = workspaces.INTERRUPT_S
+    c.LocalWorkspace.term_timeout = workspaces.TERMINATE_S
 
 
 def find_engine(name: str) -> type[workspaces.AtelierWorkspace]:
@@ -224,6 +226,6 @@ def set_docker_engine(c: Any, settings: HubSettings) -> None:
     engine.name_template = "atelier-{raw_username}"
     engine.remove = True
     engine.pull_policy = "skip"  # images are put there when a version is deployed, never at a click
-    engine.cmd = ["python", "-m", "jupyterhub.singleuser"]
+    engine.cmd = ["python", "-P", "-m", "jupyterhub.singleuser"]  # -P: see above
     engine.notebook_dir = HOME
     engine.env_keep = []  # the hub's variables are the hub's: not even its time zone goes in

@@ -24,6 +24,10 @@ from hub_config.local_processes import list_processes_at_home, stop_processes
 # Together they stay below the 60 s in which a right must have ended, also when the steward is down.
 AUTH_REFRESH_S = 25
 HUB_CACHE_S = 20
+# Asked to end (SIGINT), told to (SIGTERM), then killed. JupyterHub waits 30 s each: a request under way, or
+# code that does not want to end, kept a removed member's open tab alive for a minute.
+INTERRUPT_S = 8
+TERMINATE_S = 4
 ACTIVITY_INTERVAL_S = 120
 CULL_EVERY_S = 60
 LISTENING_POLL_S = 0.1

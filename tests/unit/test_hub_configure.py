@@ -103,6 +103,12 @@ def test_rights_end_within_a_minute_without_the_steward() -> None:
     assert workspaces.AUTH_REFRESH_S + workspaces.HUB_CACHE_S < 60
 
 
+def test_a_workspace_that_does_not_want_to_end_is_dead_well_within_the_minute(city: City) -> None:
+    spawner = workspaces.LocalWorkspace(config=make_config(city))
+    leftovers_s = spawner.leftover_timeout_s * 2  # asked, then forced
+    assert spawner.interrupt_timeout + spawner.term_timeout + spawner.kill_timeout + leftovers_s < 30
+
+
 def test_refresh_is_strict(city: City) -> None:
     c = make_config(city)
     assert c.AtelierAuthenticator.auth_refresh_strict is True
