@@ -4,6 +4,7 @@ A file that grows or shrinks while it is read is kept at the length it had when 
 for what was cut off), and the manifest names it.
 """
 
+import gzip
 import hashlib
 import io
 import json
@@ -64,12 +65,10 @@ class ArchiveWriter:
 
     def __init__(self, stream: IO[bytes], manifest: Manifest) -> None:
         self.manifest = manifest
+        # Level 1: archives are compressed already, and the class is working meanwhile.
+        self._gzip = gzip.GzipFile("", "wb", 1, stream, mtime=0)
         self._tar = tarfile.open(  # noqa: SIM115 - closed in close()
-            fileobj=stream,
-            mode="w|gz",
-            format=tarfile.PAX_FORMAT,
-            compresslevel=1,
-            errors="surrogateescape",
+            fileobj=self._gzip, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
         )
 
     def add_entry(self, name: str, entry: Entry) -> None:
@@ -115,6 +114,7 @@ class ArchiveWriter:
         info.size, info.mode = len(content), 0o600
         self._tar.addfile(info, io.BytesIO(content))
         self._tar.close()
+        self._gzip.close()
 
 
 class _ExactReader:

@@ -28,7 +28,8 @@ def open_encrypted(path: Path, recipient: str | None) -> Iterator[IO[bytes]]:
         process = subprocess.Popen([_find_age(), *how], stdin=subprocess.PIPE, stdout=file)
         assert process.stdin is not None
         try:
-            yield process.stdin
+            with contextlib.suppress(BrokenPipeError):
+                yield process.stdin
         finally:
             with contextlib.suppress(BrokenPipeError):  # age has ended; its exit code says why
                 process.stdin.close()
@@ -44,8 +45,8 @@ def open_encrypted(path: Path, recipient: str | None) -> Iterator[IO[bytes]]:
 def open_decrypted(path: Path, identity: Path | None) -> Iterator[IO[bytes]]:
     """A stream of a backup's plain bytes. `identity` is the file with the age private key."""
     with path.open("rb") as file:
-        encrypted = file.read(len(AGE_MAGIC)) == AGE_MAGIC
-        file.seek(0)
+        # pread: age goes on reading where this process would have stopped.
+        encrypted = os.pread(file.fileno(), len(AGE_MAGIC), 0) == AGE_MAGIC
         if not encrypted:
             yield file
             return
