@@ -15,7 +15,7 @@ LOCKED = --require-hashes --compile-bytecode
 OURS := . extensions/atelier extensions/atelier_nbgrader extensions/atelier_widgets
 LAB := extensions/atelier_lab
 LAB_SOURCES := $(wildcard $(addprefix $(LAB)/,*.json *.lock *.toml *.py .yarnrc.yml src/* src/*/* style/* \
-  server_config/* atelier_lab/*.py atelier_lab/*/*.py atelier_lab/*/*.json jupyterlab_language_pack_bg_BG/*.py))
+  server_config/* atelier_lab/*.py atelier_lab/*/*.py atelier_lab/*/*.json atelier_lab/*/*.html jupyterlab_language_pack_bg_BG/*.py))
 TELL_REPAIR = { echo "The set-up could not download a part (see above). Repair: check the network, or set HTTPS_PROXY and" \
   "SSL_CERT_FILE; then run make again: it goes on where it stopped." >&2; exit 1; }
 HTMX := extensions/atelier/atelier/pages/static/vendor/htmx.min.js

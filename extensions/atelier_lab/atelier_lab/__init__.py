@@ -15,7 +15,12 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(server_app: Any) -> None:
     """Called by Jupyter Server at start."""
     from atelier_lab.handlers import add_handlers
-    from atelier_lab.shared_files import install_shared_files
 
     add_handlers(server_app)
+
+
+async def _start_jupyter_server_extension(server_app: Any) -> None:
+    """Called when all is set up: JupyterHub puts its own hook for Lab's page in after extensions are loaded."""
+    from atelier_lab.shared_files import install_shared_files
+
     install_shared_files(server_app.web_app, os.environ)
