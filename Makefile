@@ -26,12 +26,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run tour test check fix lock reset clean
+.PHONY: help run tour test test-docker images check fix lock reset clean
 
 help: ## Explain every target (this text)
 	@echo "Atelier. Usage: make <target>"; echo
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | \
-	  while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | \
+	  while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 	@echo; echo "Variables: DATA=$(DATA) (the demo's data)  PORT=$(PORT)  PYTEST_ARGS='tests/unit -k …'"
 
 run: $(SET_UP) ## Set everything up and start the demo on http://atelier.localhost:8000 (PORT=, DATA=)
@@ -42,6 +42,12 @@ tour: $(SET_UP) ## Play the whole walk, from roster to marks, on a demo of its o
 
 test: $(SET_UP) $(STAMPS)/test ## Set everything up, check the style and run all tests
 	@style=0; $(MAKE) check || style=$$?; $(PY) -m pytest $(PYTEST_ARGS) && exit $$style
+
+test-docker: $(SET_UP) $(STAMPS)/test ## What needs Docker (as root): build the images, test them and the engine `docker`
+	@exec $(PY) -m pytest -m docker $(PYTEST_ARGS)
+
+images: $(SET_UP) ## Build the container images with the Docker that DOCKER_HOST names
+	@exec $(PY) -m images.build
 
 check: $(STAMPS)/ours $(STAMPS)/test ## Style, types and import rules only: ruff, mypy --strict, import-linter
 	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy" "mypy -p demo"; do \

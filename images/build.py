@@ -20,6 +20,7 @@ from images.catalog import IMAGES, REPOSITORY, Image, find_version, load_images,
 
 LICENCE = "BSD-3-Clause"
 LABEL = "org.opencontainers.image"
+HUB_PARTS = ("hub_config", "pyproject.toml")
 
 
 class BuildFailed(Exception):
@@ -84,8 +85,7 @@ def build_wheel(package: Path, folder: Path) -> None:
 
 def list_labels(image: Image, version: str) -> dict[str, str]:
     """Return the OCI labels without their common prefix. They change only when the image does."""
-    inputs = ["images", "requirements", *image.packages, *image.folders]
-    revision, created = find_last_change([path for path in inputs if path != "."] or ["."])
+    revision, created = find_last_change(list_inputs(image))
     return {
         "title": image.title,
         "description": image.description,
@@ -94,6 +94,13 @@ def list_labels(image: Image, version: str) -> dict[str, str]:
         "revision": revision,
         "created": created,
     }
+
+
+def list_inputs(image: Image) -> list[str]:
+    """Return the paths of the checkout from which the image is made, its parent's left out."""
+    packages = [path for package in image.packages for path in (HUB_PARTS if package == "." else [package])]
+    lock = [f"requirements/{image.lock}", "images/build_environment.sh"] if image.lock else []
+    return [f"images/{image.name}", *lock, *packages, *image.folders]
 
 
 def find_last_change(paths: list[str]) -> tuple[str, str]:

@@ -177,7 +177,10 @@ class Daemon:
             self._machine.put_back()
         if self._lock:
             self._lock.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # With user namespaces the daemon makes a second folder for its containers, beside ours.
+        remapped = Path(f"{self.folder}.{REMAPPED_FROM}.{REMAPPED_FROM}")
+        for folder in (self.folder, remapped):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _remove_leftovers(self) -> None:
         with self.connect() as client:
