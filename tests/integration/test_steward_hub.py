@@ -88,6 +88,9 @@ async def house(hub: SmallHub, tmp_path: Path):
         session.flush()
         teacher, *members = (person.id for person in people)
         session.add(Enrolment(course_id=course.id, person_id=teacher, role="teacher", from_at=NOW))
+        session.add_all(
+            Enrolment(course_id=course.id, person_id=m, role="student", from_at=NOW) for m in members
+        )
         session.add_all(TeamMembership(team_id=team.id, person_id=m, from_at=NOW) for m in members)
         roster.note_change(session, "first", NOW)
     yield House(
