@@ -15,8 +15,10 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(server_app: Any) -> None:
     """Called by Jupyter Server at start."""
     from atelier_lab.handlers import add_handlers
+    from atelier_lab.own_origin import keep_live_documents_to_own_origin
 
     add_handlers(server_app)
+    keep_live_documents_to_own_origin(server_app)
 
 
 async def _start_jupyter_server_extension(server_app: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_core.paths import jupyter_runtime_dir
 
-from atelier_lab.shared_files import PARTS
+from atelier_lab.shared_files import DATA_DIR, PARTS
 
 LSP = "@jupyterlab/lsp-extension"  # its server part is off; the browser would ask for it at each start
 
@@ -30,6 +30,7 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     c.LabApp.app_settings_dir = str(_write_app_settings(kind, environ.get("ATELIER_LANGUAGE", "en")))
     # Only the environment's: what lies in a home, which a whole team can write, is no part of Lab.
     c.LabApp.labextensions_path = [str(_link_browser_parts(kind))]
+    c.LabApp.schemas_dir = str(_link_schemas())
     if environ.get("ATELIER_STATIC_URL"):
         c.LabApp.templates_dir = str(_write_templates())
 
@@ -105,6 +106,19 @@ def _link_browser_parts(kind: str) -> Path:
         if name not in left_out(kind):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).symlink_to(package.parent.resolve(), target_is_directory=True)
+    return folder
+
+
+def _link_schemas() -> Path:
+    """Make a folder with links to the descriptions of settings that Lab itself uses.
+
+    Notebook 7's lie in the same place, and the browser asks for all of them at each start.
+    """
+    folder = _own_folder() / "schemas"
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / "@jupyterlab"
+    link.unlink(missing_ok=True)
+    link.symlink_to(DATA_DIR / "lab" / "schemas" / "@jupyterlab", target_is_directory=True)
     return folder
 
 

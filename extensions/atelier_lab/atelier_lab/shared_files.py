@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_server import DEFAULT_STATIC_FILES_PATH
+
 COOKIE = "atelier-own-files"
 ID_LENGTH = 20
 DATA_DIR = Path(sys.prefix) / "share" / "jupyter"
@@ -20,7 +22,10 @@ DATA_DIR = Path(sys.prefix) / "share" / "jupyter"
 PARTS = {
     "lab": (DATA_DIR / "lab" / "static", "fullStaticUrl"),
     "labextensions": (DATA_DIR / "labextensions", "fullLabextensionsUrl"),
+    "favicons": (Path(DEFAULT_STATIC_FILES_PATH) / "favicons", "atelierFaviconsUrl"),
 }
+# Half of all that Lab loads; the page asks for it at once and not only when its scripts have found out.
+_LARGEST = "jlab_core.*.js"
 _NAME_WITH_HASH = re.compile(r"[.]?[0-9a-f]{16,}[.]\w+$")
 
 
@@ -49,11 +54,16 @@ def find_content_id(folder: Path) -> str:
 @functools.cache
 def find_shared_addresses(static_url: str) -> dict[str, str]:
     """Return what Lab's page must say, by the names in its configuration, for files at `static_url`."""
-    return {
+    addresses = {
         option: f"{static_url}/{part}/{find_content_id(folder)}"
         for part, (folder, option) in PARTS.items()
         if folder.is_dir()
     }
+    lab, option = PARTS["lab"]
+    for file in lab.glob(_LARGEST):
+        version = file.name.split(".")[1]
+        addresses["atelierPreload"] = f"{addresses[option]}/{file.name}?v={version}"
+    return {**addresses, "atelierStaticUrl": static_url}
 
 
 def install_shared_files(web_app: Any, environ: Mapping[str, str]) -> None:
@@ -68,6 +78,6 @@ def install_shared_files(web_app: Any, environ: Mapping[str, str]) -> None:
         if handler.get_cookie(COOKIE):
             return page_config
         # A copy: Lab keeps the given one for the next request, which may be another browser's.
-        return {**page_config, **find_shared_addresses(static_url), "atelierStaticUrl": static_url}
+        return {**page_config, **find_shared_addresses(static_url)}
 
     web_app.settings["page_config_hook"] = say_where
