@@ -195,6 +195,8 @@ async def test_a_change_on_the_roster_reaches_the_hub_with_the_next_tick(house: 
     with house.steward.sessions.begin() as session:
         session.add(newcomer := _person("student"))
         session.flush()
+        course_id = house.course.removeprefix("course-")
+        session.add(Enrolment(course_id=course_id, person_id=newcomer.id, role="student", from_at=NOW))
         session.add(TeamMembership(team_id=house.team_id, person_id=newcomer.id, from_at=NOW))
         roster.note_change(session, "joined", NOW)
     await loop.tick()
