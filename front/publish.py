@@ -10,7 +10,8 @@
 
 What was published is never changed: a file that differs gets another folder, so that browsers may keep each
 for ever, and pages of an older version find theirs during an upgrade. Each part is published where it is
-installed: a stack of containers runs ``publish lab`` from the workspace image, ``publish hub`` from the hub's.
+installed: a stack of containers runs ``publish lab`` from the workspace image, ``publish hub`` from the hub's
+image.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """Lab's own files, the same for all accounts: under which name they lie at one address that all of them use.
 
-Every account has an origin of its own, so a browser would load Lab anew for each student at the same laptop. The
-front server offers the files once (`ATELIER_STATIC_URL`), in folders that are named after their content. A
-workspace says in its page where its files are: there, or, when that fails in the browser, with itself.
+Every account has an origin of its own, so a browser would load Lab anew for each student at the same laptop.
+The front server offers the files once (`ATELIER_STATIC_URL`), in folders that are named after their content.
+A workspace says in its page where its files are: there, or, when that fails in the browser, with itself.
 """
 
 import functools
