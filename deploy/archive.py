@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -148,7 +149,10 @@ def read_archive(stream: IO[bytes], keep: Keep) -> Manifest:
     found: dict[str, tuple[int, str]] = {}
     manifest: Manifest | None = None
     try:
-        with tarfile.open(fileobj=stream, mode="r|gz", errors="surrogateescape") as tar:
+        with (
+            gzip.GzipFile(fileobj=stream) as plain,
+            tarfile.open(fileobj=plain, mode="r|", errors="surrogateescape") as tar,
+        ):
             for info in tar:
                 if manifest is not None:
                     raise _damaged(f"{info.name!r} stands behind the manifest")
@@ -157,7 +161,9 @@ def read_archive(stream: IO[bytes], keep: Keep) -> Manifest:
                 else:
                     check_member(info, found)
                     _keep_member(tar, info, keep, found)
-    except (tarfile.TarError, EOFError, OSError) as error:
+            while plain.read(PIECE_BYTES):  # to its checksum
+                continue
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise _damaged(str(error)) from error
     if manifest is None:
         raise _damaged("it ends before the manifest")

@@ -29,9 +29,12 @@ class Entry:
     descriptor: int = -1
 
 
-def walk_tree(root: Path) -> Iterator[Entry]:
-    """Yield what lies below `root`, folders before what is in them. What vanishes meanwhile is left out."""
-    for folder, folders, files, descriptor in os.fwalk(root, follow_symlinks=False):
+def walk_tree(root: Path, within: int | None = None) -> Iterator[Entry]:
+    """Yield what lies below `root`, folders before what is in them. What vanishes meanwhile is left out.
+
+    With `within`, an open folder, `root` is relative to it.
+    """
+    for folder, folders, files, descriptor in os.fwalk(root, follow_symlinks=False, dir_fd=within):
         inside = os.path.relpath(folder, root)
         prefix = "" if inside == "." else f"{inside}/"
         for name in sorted([*folders, *files]):

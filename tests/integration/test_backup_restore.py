@@ -1,4 +1,4 @@
-"""Backup of a service at work, restore beside it: what students and teachers find there. SQLite and PostgreSQL."""
+"""Backup of a service at work, restore beside it: what people find there. SQLite and PostgreSQL."""
 
 import concurrent.futures
 import datetime as dt
