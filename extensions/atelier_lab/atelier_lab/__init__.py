@@ -22,7 +22,7 @@ def _load_jupyter_server_extension(server_app: Any) -> None:
 
 
 async def _start_jupyter_server_extension(server_app: Any) -> None:
-    """Called when all is set up: JupyterHub puts its own hook for Lab's page in after extensions are loaded."""
+    """Called when all is set up: JupyterHub sets its own hook for Lab's page after extensions are loaded."""
     from atelier_lab.shared_files import install_shared_files
 
     install_shared_files(server_app.web_app, os.environ)

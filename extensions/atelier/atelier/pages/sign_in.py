@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from atelier.pages.answers import HubSilent, show_problem
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm, session_cookie_name
@@ -73,7 +74,8 @@ async def finish_sign_in(request: Request, site: CurrentSite, code: str = "", st
         return _show_lost_attempt(request)
     except HubUnreachable:
         raise HubSilent from None
-    secret = _start_session(site, account)
+    # In a thread: it waits for the database's one writer, and everybody else must not wait with it.
+    secret = await run_in_threadpool(_start_session, site, account)
     if secret is None:
         return _show_not_for_pages(request, site)
     answer = RedirectResponse(check_back_path(attempt.get("next", "")), status_code=303)
