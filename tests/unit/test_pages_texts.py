@@ -8,7 +8,7 @@ from pathlib import Path
 
 import atelier
 import pytest
-from atelier.texts import N_, catalog_path, known_language, translate
+from atelier.texts import N_, catalog_path, choose_language, known_language, translate
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
@@ -108,6 +108,21 @@ def test_an_unknown_language_is_read_in_english() -> None:
     for tag in ("bg", "bg-BG", "bg_BG", "BG"):
         assert known_language(tag) == "bg"
         assert translate(tag)("Sign out") == "Изход"
+
+
+@pytest.mark.parametrize(
+    ("header", "default", "chosen"),
+    [
+        ("", "bg", "bg"),
+        ("de-DE,de;q=0.9,bg;q=0.5,en;q=0.3", "en", "bg"),
+        ("en-GB,en;q=0.9", "bg", "en"),
+        ("de", "bg", "bg"),
+        (", ;q=1", "bg", "bg"),
+        ("*", "en", "en"),
+    ],
+)
+def test_the_browsers_first_language_that_we_have_is_spoken(header: str, default: str, chosen: str) -> None:
+    assert choose_language(header, default) == chosen
 
 
 def test_counted_texts_take_the_right_form() -> None:

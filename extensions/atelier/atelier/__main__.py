@@ -7,8 +7,7 @@ import typer
 from atelier.commands import roster
 from atelier.commands.environment import load_or_explain
 from atelier.settings import StoreSettings, WebSettings
-from atelier.store import open_database, upgrade_database
-from atelier.store.migrate import write_revision
+from atelier.store import open_database, upgrade_database, write_revision
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 database = typer.Typer(no_args_is_help=True, help="The service's database.")

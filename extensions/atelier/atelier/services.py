@@ -8,8 +8,7 @@ import httpx
 from fastapi import Request
 
 from atelier.settings import WebSettings
-from atelier.store.blobs import BlobStore
-from atelier.store.database import SessionFactory, utc_now
+from atelier.store import BlobStore, SessionFactory, utc_now
 from hub_config.city import City
 
 

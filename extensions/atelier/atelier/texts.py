@@ -53,6 +53,18 @@ def known_language(language: str | None) -> str:
     return short if short in LANGUAGES else SOURCE_LANGUAGE
 
 
+def choose_language(accept_language: str, default: str) -> str:
+    """Return the first language of an ``Accept-Language`` header that we have, else `default`.
+
+    Browsers send their choices in order (RFC 9110, 12.5.4), so weights are not compared.
+    """
+    for choice in accept_language.split(","):
+        short = choice.partition(";")[0].strip().replace("_", "-").partition("-")[0].lower()
+        if short in LANGUAGES:
+            return short
+    return known_language(default)
+
+
 def translate(language: str | None) -> Texts:
     """Return the texts of `language`; anything we have no catalog for is read in English."""
     return _load_texts(known_language(language))

@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 
 from atelier import projects, roster
 from atelier.commands.environment import load_or_explain
-from atelier.roster.roster_file import read_roster
-from atelier.roster.roster_import import ImportReport, RowChange, run_import
+from atelier.roster import ImportReport, RowChange, read_roster, run_import
 from atelier.settings import StoreSettings
 from atelier.store import SessionFactory, make_session_factory, open_database, utc_now
 from atelier.store.models import Person

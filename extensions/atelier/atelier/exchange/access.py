@@ -14,7 +14,7 @@ from atelier import projects, roster
 from atelier.exchange.errors import ExchangeError
 from atelier.exchange.records import find_latest_release
 from atelier.services import Services, get_services
-from atelier.store.ids import parse_account
+from atelier.store import parse_account
 from atelier.store.models import Assignment, Course, Project, Submission, Team
 from atelier.texts import N_
 

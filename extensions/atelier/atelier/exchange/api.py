@@ -18,7 +18,7 @@ from atelier.exchange.identity import HubIdentities
 from atelier.marks import MarkError
 from atelier.projects import ProjectError
 from atelier.services import Services
-from atelier.texts import N_, known_language, translate
+from atelier.texts import N_, choose_language, translate
 from hub_config.city import City
 
 _log = logging.getLogger("atelier.exchange")
@@ -68,9 +68,9 @@ def create_api(services: Services) -> FastAPI:
 
 def find_language(request: Request) -> str:
     """Return the reader's language: what `Accept-Language` asks for, else the account's, else the city's."""
-    wanted = request.headers.get("accept-language", "").partition(",")[0].partition(";")[0].strip()
     city: City = request.app.state.services.city
-    return known_language(wanted or getattr(request.state, "language", city.language))
+    default = getattr(request.state, "language", city.language)
+    return choose_language(request.headers.get("accept-language", ""), default)
 
 
 def _answer(request: Request, status: int, code: str, template: str, **params: object) -> JSONResponse:

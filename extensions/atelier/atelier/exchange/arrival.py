@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from atelier.exchange.archive import ArchiveCheck, ArchiveFacts, ArchiveLimits, too_large
 from atelier.exchange.errors import ExchangeError
-from atelier.store.blobs import BlobStore
+from atelier.store import BlobStore
 from atelier.texts import N_
 
 BATCH_BYTES = 256 * 1024

@@ -15,7 +15,7 @@ from atelier.exchange.records import (
     list_receipts,
     list_submissions,
 )
-from atelier.store.ids import team_account
+from atelier.store import team_account
 from atelier.store.models import Assignment, Blob, Course, Mark, Project, Release, Team
 from hub_config.city import City
 

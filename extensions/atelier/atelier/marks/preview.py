@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from atelier import roster
 from atelier.marks.errors import MarkError
 from atelier.marks.lists import list_assignment_marks
-from atelier.store.ids import parse_account
+from atelier.store import parse_account
 from atelier.store.models import (
     Assignment,
     Course,

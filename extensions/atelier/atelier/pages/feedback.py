@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from atelier import projects, roster
 from atelier.pages.answers import Absent
 from atelier.pages.visitors import Visitor
-from atelier.store.ids import parse_account
+from atelier.store import parse_account
 from atelier.store.models import Assignment, Course, Feedback, Submission, SubmissionMember
 
 MAX_FILE_BYTES = 20_000_000

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from atelier.pages.site import Site
-from atelier.store.ids import course_account, team_account
+from atelier.store import course_account, team_account
 
 
 def personal_workspace_url(site: Site, person_id: str) -> str:

@@ -12,7 +12,7 @@ from atelier.pages.course import AssignmentLine, list_assignment_lines
 from atelier.pages.links import course_workspace_url, personal_workspace_url, team_workspace_url
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
-from atelier.store.ids import team_account
+from atelier.store import team_account
 from atelier.store.models import Assignment, Course, Feedback, Mark, Submission, SubmissionMember, Team
 
 # What waits for the student comes first; within a state, by deadline.

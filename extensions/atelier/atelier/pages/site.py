@@ -15,7 +15,7 @@ from atelier.pages import formats
 from atelier.pages.visitors import Visitor
 from atelier.services import Services
 from atelier.settings import SERVICE_PREFIX
-from atelier.texts import LANGUAGES, known_language, translate
+from atelier.texts import LANGUAGES, choose_language, translate
 
 _HERE = Path(__file__).parent
 STATIC_DIR = _HERE / "static"
@@ -66,7 +66,7 @@ class Site:
         `here` is the page to come back to, for what answers a form.
         """
         visitor: Visitor | None = getattr(request.state, "visitor", None)
-        language = visitor.language if visitor else read_accepted_language(request, self.city.language)
+        language = visitor.language if visitor else self._find_language(request)
         template = self._environments[language].get_template(name)
         body = template.render(
             visitor=visitor,
@@ -84,6 +84,9 @@ class Site:
         stay = {"HX-Push-Url": "false"} if request.method == "POST" else {}
         return HTMLResponse(body, status_code=status, headers=self._headers | stay)
 
+    def _find_language(self, request: Request) -> str:
+        return choose_language(request.headers.get("accept-language", ""), self.city.language)
+
     def go(self, path: str = "") -> Response:
         """Answer a form: see `path` (below the service's prefix) next."""
         return RedirectResponse(SERVICE_PREFIX + path, status_code=303)
@@ -93,15 +96,6 @@ def find_site(request: Request) -> Site:
     """Return the app's `Site`; a dependency of the routes."""
     site: Site = request.app.state.site
     return site
-
-
-def read_accepted_language(request: Request, default: str) -> str:
-    """Return the language for somebody who is not signed in: the browser's first choice that we have."""
-    for choice in request.headers.get("accept-language", "").split(","):
-        tag = choice.partition(";")[0].strip()
-        if tag and (known_language(tag) != "en" or tag.lower().startswith("en")):
-            return known_language(tag)
-    return default
 
 
 def _make_environment(language: str) -> Environment:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from atelier.store.ids import parse_account
+from atelier.store import parse_account
 from atelier.store.models import Course, Person, Project, Team
 from hub_config.city import City, Limits
 

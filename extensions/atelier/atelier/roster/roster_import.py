@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from atelier.roster.people import deactivate, note_change, reactivate
 from atelier.roster.roster_file import RosterFile, RosterProblem, RosterRow
-from atelier.store.database import SessionFactory
+from atelier.store import SessionFactory
 from atelier.store.models import ClassMembership, Course, Enrolment, Identity, Person, SchoolClass
 from atelier.texts import N_
 from hub_config.city import School

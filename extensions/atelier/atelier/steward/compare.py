@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from atelier.steward.wanted import Wanted
-from atelier.store.ids import parse_account
+from atelier.store import parse_account
 
 
 @dataclass(frozen=True, order=True)

@@ -15,7 +15,7 @@ from atelier.steward.compare import HubState, Plan, Share, compare, is_ours
 from atelier.steward.hub import HubClient, HubRefused
 from atelier.steward.stops import list_open_stops, mark_stopped, request_stop
 from atelier.steward.wanted import Wanted, find_wanted
-from atelier.store.database import SessionFactory
+from atelier.store import SessionFactory
 from hub_config.city import City
 
 Item = TypeVar("Item")

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from atelier.settings import StewardSettings, secrets_dir
 from atelier.steward.hub import HubClient, HubRefused, HubUnreachable
 from atelier.steward.repair import Steward
-from atelier.store.database import make_session_factory, open_database, utc_now
+from atelier.store import make_session_factory, open_database, utc_now
 from atelier.store.models import RosterChange
 from hub_config.city import CityError, load_city
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, select, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from atelier.store.ids import course_account, team_account
+from atelier.store import course_account, team_account
 from atelier.store.models import (
     ClassMembership,
     Course,

@@ -21,8 +21,7 @@ from fastapi import FastAPI
 from atelier import exchange, pages
 from atelier.services import Services
 from atelier.settings import SERVICE_PREFIX, WebSettings
-from atelier.store.blobs import BlobStore
-from atelier.store.database import SessionFactory, make_session_factory, open_database, utc_now
+from atelier.store import BlobStore, SessionFactory, make_session_factory, open_database, utc_now
 from atelier.web.access_log import AccessLog
 from atelier.web.internal import create_internal_app
 from atelier.web.security import DirectOnly, NoFailureEscapes, OwnHostOnly, SafeHeaders
