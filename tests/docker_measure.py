@@ -13,10 +13,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.atelier_stack import wait_until
 from tests.docker_school import SLUG, STUDENTS, TEACHER
 from tests.docker_stack import DockerStack, Town
 from tests.docker_town import Daemon, find_cache, provide_base, provide_images
+from tests.waiting import wait_until
 
 SETTLE_WITHIN_S = 60
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from tests.atelier_stack import wait_until
 from tests.docker_stack import DockerStack
+from tests.waiting import wait_until
 
 SLUG = "geo-docker"
 TEACHER = "docker.teacher@school-a.example"

@@ -12,7 +12,9 @@ from typing import Any, Self
 import docker
 
 from demo.house import House
+from demo.launch import Demo
 from demo.processes import Recipe
+from hub_config.docker_engine import KIND_LABEL
 from hub_config.docker_network import apply_rules, ensure_network, list_rules, remove_rules
 from tests.atelier_stack import Stack
 from tests.docker_town import VERSION, Daemon, run
@@ -76,27 +78,40 @@ class DockerHouse(House):
         return replace(recipe, command=[*others, error_target])
 
 
+class DockerDemo(Demo):
+    """The demo with engine `docker`: the same processes, the firewall, and containers that end with it."""
+
+    def __init__(self, town: Town, data_dir: Path, port: int = 0, **options: Any) -> None:
+        super().__init__(data_dir, port, **options)
+        house = DockerHouse(self.house.data_dir, self.house.ports, self.house.city_file)
+        object.__setattr__(house, "town", town)
+        self.house = house
+        self.town = town
+
+    def start(self) -> None:
+        ports = (self.house.ports.hub, self.house.ports.web)
+        apply_rules(list_rules(self.town.bridge, self.town.gateway, ports))
+        super().start()
+
+    def stop(self) -> None:
+        """End the processes, then the workspaces: containers outlive a hub."""
+        try:
+            super().stop()
+        finally:
+            remove_rules()
+            with self.town.daemon.connect() as client:
+                for container in client.containers.list(all=True, filters={"label": KIND_LABEL}):
+                    container.remove(force=True)
+
+
 class DockerStack(Stack):
     """A running Atelier with engine `docker`."""
 
     def __init__(self, data_dir: Path, town: Town, *, demo_people: bool = True) -> None:
         super().__init__(data_dir, demo_people=demo_people)
         self.town = town
-        plain = self.demo.house
-        house = DockerHouse(plain.data_dir, plain.ports, plain.city_file)
-        object.__setattr__(house, "town", town)
-        self.demo.house = self.house = house
-
-    def start(self) -> Self:
-        ports = (self.house.ports.hub, self.house.ports.web)
-        apply_rules(list_rules(self.town.bridge, self.town.gateway, ports))
-        return super().start()
-
-    def stop(self) -> None:
-        try:
-            super().stop()
-        finally:
-            remove_rules()
+        self.demo = DockerDemo(town, data_dir, seed=demo_people)
+        self.house = self.demo.house
 
     @cached_property
     def client(self) -> docker.DockerClient:

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from hub_config.docker_homes import FIRST_UID, UID_LABEL
-from tests.atelier_stack import wait_until
 from tests.docker_school import DockerSchool
 from tests.docker_town import REMAPPED_FROM
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 
