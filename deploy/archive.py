@@ -4,6 +4,7 @@ A file that grows or shrinks while it is read is kept at the length it had when 
 for what was cut off), and the manifest names it.
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from deploy.problem import DeployProblem
 from deploy.tree import Entry
@@ -62,7 +63,7 @@ def load_manifest(content: bytes) -> Manifest:
 
 
 class ArchiveWriter:
-    """Writes a backup into a stream; `close` adds the manifest."""
+    """Writes a backup into a stream; the block's end adds the manifest, unless it ends with an error."""
 
     def __init__(self, stream: IO[bytes], manifest: Manifest) -> None:
         self.manifest = manifest
@@ -71,6 +72,16 @@ class ArchiveWriter:
         self._tar = tarfile.open(  # noqa: SIM115 - closed in close()
             fileobj=self._gzip, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            with contextlib.suppress(Exception):
+                self._tar.close()  # while the stream is open: later its finalizer would complain
 
     def add_entry(self, name: str, entry: Entry) -> None:
         """Add what `walk_tree` found. Pipes, sockets and devices are no work of anybody's: left out."""

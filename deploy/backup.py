@@ -54,10 +54,8 @@ def make_backup(town: Town, now: dt.datetime, recipient: str | None = None) -> B
     draft.unlink(missing_ok=True)
     manifest = Manifest(made_at=f"{now:%Y-%m-%dT%H:%M:%SZ}", version=version("atelier-hub-config"))
     try:
-        with open_encrypted(draft, recipient) as stream:
-            writer = ArchiveWriter(stream, manifest)
+        with open_encrypted(draft, recipient) as stream, ArchiveWriter(stream, manifest) as writer:
             _add_all(town, writer, with_secrets=recipient is not None)
-            writer.close()
         _publish(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ SQLite through its online backup interface, PostgreSQL through pg_dump and pg_re
 are being written.
 """
 
+import datetime as dt
 import os
 import shutil
 import sqlite3
@@ -77,6 +78,30 @@ def restore_database(url: str, copy: Path) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copyfile(copy, target)
     target.chmod(0o600)
+
+
+def move_aside(url: str, now: dt.datetime) -> str:
+    """Give a database another name, so that its own name is free and empty. Returns the new name.
+
+    Nobody may use it meanwhile. On PostgreSQL the user must be allowed to make databases.
+    """
+    ending = f"before_{now:%Y%m%dT%H%M%SZ}".lower()
+    if not _is_postgresql(url):
+        path = _sqlite_path(url)
+        for part in ("", "-wal", "-shm"):
+            if (file := path.with_name(f"{path.name}{part}")).exists():
+                file.rename(path.with_name(f"{path.name}.{ending}{part}"))
+        return f"{path.name}.{ending}"
+    name = make_url(url).database or ""
+    engine = create_engine(make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    quote = engine.dialect.identifier_preparer.quote
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {quote(name)} RENAME TO {quote(f'{name}_{ending}')}"))
+            connection.execute(text(f"CREATE DATABASE {quote(name)}"))
+    finally:
+        engine.dispose()
+    return f"{name}_{ending}"
 
 
 def check_empty(url: str) -> None:

@@ -32,8 +32,10 @@ class Entry:
 def walk_tree(root: Path, within: int | None = None) -> Iterator[Entry]:
     """Yield what lies below `root`, folders before what is in them. What vanishes meanwhile is left out.
 
-    With `within`, an open folder, `root` is relative to it.
+    With `within`, an open folder, `root` is relative to it. A root that is not there is empty.
     """
+    if within is None and not root.is_dir():
+        return
     for folder, folders, files, descriptor in os.fwalk(root, follow_symlinks=False, dir_fd=within):
         inside = os.path.relpath(folder, root)
         prefix = "" if inside == "." else f"{inside}/"

@@ -7,7 +7,13 @@ import typer
 from atelier.commands import roster
 from atelier.commands.environment import load_or_explain
 from atelier.settings import StoreSettings, WebSettings
-from atelier.store import open_database, upgrade_database, write_revision
+from atelier.store import (
+    downgrade_database,
+    find_revision,
+    open_database,
+    upgrade_database,
+    write_revision,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 database = typer.Typer(no_args_is_help=True, help="The service's database.")
@@ -38,6 +44,24 @@ def upgrade() -> None:
     settings = load_or_explain(StoreSettings)
     upgrade_database(open_database(settings.database_url))
     typer.echo("The database is up to date.")
+
+
+@database.command("current")
+def current() -> None:
+    """Print the revision that the tables are at; nothing for an empty database."""
+    typer.echo(find_revision(open_database(load_or_explain(StoreSettings).database_url)) or "")
+
+
+@database.command("downgrade")
+def downgrade(revision: Annotated[str, typer.Argument(help="As `db current` printed it before.")]) -> None:
+    """Bring the tables back to an earlier version's shape; rows stay. Part of `make rollback`."""
+    from alembic.util import CommandError
+
+    try:
+        downgrade_database(open_database(load_or_explain(StoreSettings).database_url), revision)
+    except CommandError as error:
+        raise typer.BadParameter(f"{error}; `atelier db current` tells where the tables are") from error
+    typer.echo(f"The database is at {revision}.")
 
 
 @database.command("revision")

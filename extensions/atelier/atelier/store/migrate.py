@@ -27,6 +27,25 @@ def upgrade_database(engine: Engine) -> None:
         command.upgrade(_config(connection), "head")
 
 
+def downgrade_database(engine: Engine, revision: str) -> None:
+    """Bring the tables back to an earlier revision. Raises alembic's CommandError when there is no such one.
+
+    All in one transaction: where a step cannot be undone, nothing changes.
+    """
+    from alembic import command
+
+    with engine.execution_options(atelier_write=True).begin() as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def find_revision(engine: Engine) -> str | None:
+    """Return the revision that the tables are at; None for an empty database."""
+    from alembic.migration import MigrationContext
+
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def list_differences(engine: Engine) -> list[object]:
     """Return what differs between the database and the models; empty when they agree."""
     from alembic.autogenerate import compare_metadata
