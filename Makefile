@@ -49,7 +49,7 @@ test-docker: $(SET_UP) $(STAMPS)/test ## What needs Docker (as root): build the 
 images: $(SET_UP) ## Build the container images with the Docker that DOCKER_HOST names
 	@exec $(PY) -m images.build
 
-check: $(STAMPS)/ours $(STAMPS)/test ## Style, types and import rules only: ruff, mypy --strict, import-linter
+check: $(SET_UP) $(STAMPS)/test ## Style, types and import rules only: ruff, mypy --strict, import-linter
 	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy" "mypy -p demo" "mypy -p front"; do \
 	  echo "== $$tool"; $(PY) -m $$tool || failed=1; done; \
 	  echo "== lint-imports"; "$(VENV)/bin/lint-imports" || failed=1; exit $$failed
