@@ -48,6 +48,7 @@ class Account:
     school: str | None = None
     course: str | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
+    busy_s: int = 0  # for so long yet an announced lesson needs its workspace
 
     @property
     def user_info(self) -> dict[str, str]:

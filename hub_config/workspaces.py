@@ -64,16 +64,20 @@ def describe_environment(
 
 
 def list_arguments(account: Account, limits: WorkspaceLimits) -> list[str]:
-    """Return the server's command line by kind: end of rights, end of idle parts, live editing."""
+    """Return the server's command line by kind: end of rights, end of idle parts, live editing.
+
+    What is started for an announced lesson does not end as idle before the lesson does.
+    """
+    idle_s = max(limits.idle_s, account.busy_s)
     arguments = [
         f"--HubOAuth.cache_max_age={HUB_CACHE_S}",
         # An idle kernel ends even when a tab shows it: otherwise a forgotten tab holds its memory all night.
-        f"--MappingKernelManager.cull_idle_timeout={limits.idle_s}",
+        f"--MappingKernelManager.cull_idle_timeout={idle_s}",
         f"--MappingKernelManager.cull_interval={CULL_EVERY_S}",
         "--MappingKernelManager.cull_connected=True",
-        f"--TerminalManager.cull_inactive_timeout={limits.idle_s}",
+        f"--TerminalManager.cull_inactive_timeout={idle_s}",
         f"--TerminalManager.cull_interval={CULL_EVERY_S}",
-        f"--ServerApp.shutdown_no_activity_timeout={limits.idle_s}",
+        f"--ServerApp.shutdown_no_activity_timeout={idle_s}",
         # Host names lie below the city's; whether somebody may enter is the hub's word, not the name's.
         "--ServerApp.allow_remote_access=True",
         "--ContentsManager.allow_hidden=False",

@@ -1,5 +1,6 @@
 """What a workspace is started with, by kind, and what is left of it when it has stopped."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,18 @@ def test_idle_parts_end_after_the_schools_time(kind: str) -> None:
     assert "--MappingKernelManager.cull_idle_timeout=600" in arguments
     assert "--ServerApp.shutdown_no_activity_timeout=600" in arguments
     assert "--TerminalManager.cull_inactive_timeout=600" in arguments
+
+
+@pytest.mark.parametrize(("busy_s", "expected_s"), [(0, 600), (120, 600), (2700, 2700)])
+def test_a_workspace_of_a_lesson_does_not_end_as_idle_before_the_lesson(busy_s: int, expected_s: int) -> None:
+    account = dataclasses.replace(make_account("personal"), busy_s=busy_s)
+    arguments = list_arguments(account, LIMITS)
+    for timeout in (
+        "MappingKernelManager.cull_idle_timeout",
+        "ServerApp.shutdown_no_activity_timeout",
+        "TerminalManager.cull_inactive_timeout",
+    ):
+        assert f"--{timeout}={expected_s}" in arguments
 
 
 def test_environment_is_what_the_architecture_promises() -> None:

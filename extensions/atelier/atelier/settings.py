@@ -58,6 +58,19 @@ class StewardSettings(StoreSettings):
     steward_hub_token: SecretStr = Field(description="The steward's hub token.")
     steward_poll_s: float = Field(1.0, description="Seconds between two looks for roster changes.")
     steward_sweep_s: float = Field(45.0, description="Seconds between two full comparisons.")
+    steward_lesson_starts: int = Field(
+        4,
+        ge=1,
+        le=100,
+        description="Most starts under way, people's own included, while the steward starts workspaces of "
+        "announced lessons.",
+    )
+    steward_lesson_quiet_s: float = Field(
+        600.0,
+        ge=0,
+        description="Seconds without activity after which a workspace is stopped once its lesson is over. "
+        "Below 300 somebody who works may be stopped: workspaces report activity every 2 minutes.",
+    )
 
 
 def secrets_dir() -> str | None:

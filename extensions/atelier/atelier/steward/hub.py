@@ -3,7 +3,9 @@
 Scopes of the steward's token, each with its reason, are in docs/architecture.md ("What the steward may do").
 """
 
+import datetime as dt
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +25,16 @@ class HubUnreachable(Exception):
 
 class HubRefused(Exception):
     """The hub answered a single order with an error. The message has status and reason, no token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A default server that is starting, up or stopping. `pending`: 'spawn', 'stop' or None."""
+
+    ready: bool
+    pending: str | None = None
+    started_at: dt.datetime | None = None
+    last_activity_at: dt.datetime | None = None
 
 
 class HubClient:
@@ -78,6 +90,28 @@ class HubClient:
         answer = await self._ask("DELETE", _path("users", name, "server"), fine=(202, 204), missing_ok=True)
         return answer is None or answer.status_code == 204
 
+    async def read_servers(self) -> dict[str, Server]:
+        """Return the default servers that are starting, up or stopping, by account."""
+        users = self._pages("users", state="active")
+        return {user["name"]: _read_server(user["servers"][""]) async for user in users if _is_up(user)}
+
+    async def start_server(self, name: str) -> int:
+        """Ask for a start of the default server; return the status.
+
+        201: up; 202: starting; 400: somebody was faster, or it is stopping; 404: no such account yet; 429:
+        too many starts under way. Waits for the start, up to the hub's `slow_spawn_timeout` (10 s). Raises
+        HubRefused for a start that failed.
+        """
+        fine = (201, 202, 400, 404, 429)
+        answer = await self._ask("POST", _path("users", name, "server"), fine=fine)
+        assert answer is not None
+        return answer.status_code
+
+    async def report_activity(self, name: str, at: dt.datetime) -> None:
+        """Tell the hub that `name`'s default server was needed at `at`; an earlier time changes nothing."""
+        body = {"servers": {"": {"last_activity": at.astimezone(dt.UTC).isoformat()}}}
+        await self._ask("POST", _path("users", name, "activity"), json=body, missing_ok=True)
+
     async def delete_tokens(self, name: str) -> int:
         """Delete all tokens of an account; return how many there were."""
         answer = await self._ask("GET", _path("users", name, "tokens"), missing_ok=True)
@@ -97,10 +131,12 @@ class HubClient:
             if token["oauth_client"].endswith(f"/user/{owner}/"):
                 await self._ask("DELETE", _path("users", name, "tokens", token["id"]), missing_ok=True)
 
-    async def _pages(self, path: str, missing_ok: bool = False) -> AsyncIterator[dict[str, Any]]:
+    async def _pages(
+        self, path: str, missing_ok: bool = False, **filters: str
+    ) -> AsyncIterator[dict[str, Any]]:
         offset: int | None = 0
         while offset is not None:
-            params = {"offset": offset, "limit": PAGE_SIZE}
+            params = {"offset": offset, "limit": PAGE_SIZE, **filters}
             answer = await self._ask("GET", path, params=params, missing_ok=missing_ok)
             if answer is None:
                 return
@@ -120,7 +156,7 @@ class HubClient:
         fine: tuple[int, ...] = (200, 201, 202, 204),
         missing_ok: bool = False,
         json: Any = None,
-        params: dict[str, int] | None = None,
+        params: dict[str, int | str] | None = None,
     ) -> httpx.Response | None:
         """Send one request. Returns None for a 404 when `missing_ok`."""
         headers = {"Accept": PAGINATED} if params else {}
@@ -144,6 +180,19 @@ def _path(*parts: str) -> str:
 
 def _is_up(user: dict[str, Any]) -> bool:
     return "" in user.get("servers", {})  # the hub lists active servers only
+
+
+def _read_server(server: dict[str, Any]) -> Server:
+    return Server(
+        bool(server["ready"]),
+        server["pending"],
+        _read_instant(server["started"]),
+        _read_instant(server["last_activity"]),
+    )
+
+
+def _read_instant(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
 
 
 def _reason(answer: httpx.Response) -> str:

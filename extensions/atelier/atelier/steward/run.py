@@ -5,6 +5,7 @@ back: the hub may have come back with another database.
 """
 
 import asyncio
+import datetime as dt
 import logging
 import signal
 import sys
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from atelier.settings import StewardSettings, secrets_dir
 from atelier.steward.hub import HubClient, HubRefused, HubUnreachable
+from atelier.steward.lessons import LessonKeeper
 from atelier.steward.repair import Steward
 from atelier.store import make_session_factory, open_database, utc_now
 from atelier.store.models import RosterChange
@@ -42,6 +44,7 @@ class Loop:
     heartbeat_due_s: float = 0.0
     hub_is_up: bool = True
     trouble: str | None = None
+    lessons: LessonKeeper | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Tick until `stopping` is set; a tick under way is then cut off (all of it may be repeated)."""
@@ -90,6 +93,8 @@ class Loop:
             self.follow_due_s = now_s + self.sweep_s
         await self.steward.finish_stops()
         await self.steward.create_some()
+        if self.lessons is not None:
+            await self.lessons.look(self.steward.last_wanted.accounts, self.monotonic)
 
     async def _round(self, work: Callable[[], Awaitable[object]], change: int) -> None:
         await work()
@@ -145,7 +150,11 @@ async def _serve(steward: Steward, settings: StewardSettings) -> None:
     for end in (signal.SIGINT, signal.SIGTERM):
         running.add_signal_handler(end, stopping.set)
     log.info("started: full round every %g s", settings.steward_sweep_s)
-    loop = Loop(steward, settings.steward_poll_s, settings.steward_sweep_s, running.time)
+    quiet = dt.timedelta(seconds=settings.steward_lesson_quiet_s)
+    lessons = LessonKeeper(
+        steward.hub, steward.sessions, steward.city, steward.clock, settings.steward_lesson_starts, quiet
+    )
+    loop = Loop(steward, settings.steward_poll_s, settings.steward_sweep_s, running.time, lessons=lessons)
     try:
         await loop.run(stopping)
     finally:

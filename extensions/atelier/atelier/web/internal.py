@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from atelier import roster
+from atelier import lessons, roster
 from atelier.services import Services, get_services
 
 BODY_LIMIT_BYTES = 16 * 1024
@@ -73,13 +73,18 @@ def answer_sign_in(question: SignInQuestion, services: AnyServices) -> JSONRespo
 
 
 def answer_account(account: str, services: AnyServices) -> dict[str, Any]:
-    """Say what an account is and whether it is active; 404 when there is none of that name."""
+    """Say what an account is, whether it is active, and for how long a lesson needs its workspace.
+
+    404 when there is none of that name.
+    """
+    now = services.clock()
     with services.sessions() as session:
         try:
-            found = roster.find_account(session, services.city, account, services.clock())
+            found = roster.find_account(session, services.city, account, now)
         except LookupError as absent:
             raise HTTPException(404) from absent
-    return dataclasses.asdict(found)
+        busy_s = lessons.find_busy_s(session, account, now) if found.active else 0
+    return {**dataclasses.asdict(found), "busy_s": busy_s}
 
 
 def answer_health(services: AnyServices) -> dict[str, bool]:
