@@ -1,6 +1,7 @@
 """The whole of Atelier behind its front server: TLS with an authority of the test's own, real nginx."""
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -51,6 +52,10 @@ class FrontStack(Stack):
             self.stop()
             raise
         return self
+
+    def serve_files_from(self, static_dir: Path) -> None:
+        """Let the front look for its files elsewhere. Before the start."""
+        self.house = self.demo.house = replace(self.house, static_dir=static_dir)
 
     def browser(self, language: str = "bg") -> Browser:
         browser = Browser(language)
