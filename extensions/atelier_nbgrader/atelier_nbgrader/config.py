@@ -117,7 +117,6 @@ def set_showing(c: Any) -> None:
     c.HTMLExporter.mathjax_url = ""
     c.HTMLExporter.require_js_url = ""
     c.HTMLExporter.jquery_url = ""
-    c.HTMLExporter.mermaid_js_url = ""
     c.HTMLExporter.embed_images = False
     # Would show the whole configuration, paths included, on the first page.
     c.FormgradeExtension.debug = False
