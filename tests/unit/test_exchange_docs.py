@@ -35,6 +35,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"| {names.MAX_NAME_BYTES} bytes, {names.MAX_PATH_BYTES} bytes, {names.MAX_DEPTH} |",
         f"| uploads of one account at once | {arrival.UPLOADS_PER_ACCOUNT} |",
         f"| submissions of one account | {storing.SUBMISSIONS_PER_HOUR} an hour |",
+        f"| bytes that one account submits | {storing.WHOLE_ARCHIVES_PER_DAY} times `archive_max_mb`",
         f"| silence while sending | {arrival.IDLE_S:.0f} s |",
         f"for {draining.DRAIN_S:.0f} s at most",
         f"kept for {identity.CACHE_S:.0f} s",

@@ -299,6 +299,23 @@ def test_an_account_cannot_fill_the_disk_by_submitting_again_and_again(
     assert stand.submit(content=WORK, key="one-too-many").status_code == 201
 
 
+def test_an_account_cannot_fill_the_disk_with_large_files(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "WHOLE_ARCHIVES_PER_DAY", 2 / 8)  # 2 MB
+    large = [pack({"noise.bin": random.Random(number).randbytes(900_000)}) for number in range(3)]
+    assert stand.submit(content=large[0], key="first-key").status_code == 201
+    assert stand.submit(content=large[0], key="again-key").status_code == 201, "the same bytes take no room"
+    assert stand.submit(content=large[1], key="second-key").status_code == 201
+    before = len(list(stand.blobs.root.glob("sha256/*/*")))
+    answer = stand.submit(content=large[2], key="third-key")
+    assert (answer.status_code, answer.json()["error"]) == (429, "too_often")
+    assert len(list(stand.blobs.root.glob("sha256/*/*"))) == before
+    assert stand.submit(content=WORK, key="small-key").status_code == 201
+    stand.clock.now += dt.timedelta(days=1, seconds=1)
+    assert stand.submit(content=large[2], key="third-key").status_code == 201
+
+
 def test_errors_are_in_the_readers_language(stand: Stand) -> None:
     bad = pack({"../x": b"x"})
     with stand.client("student") as client:

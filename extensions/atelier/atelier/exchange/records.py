@@ -105,3 +105,9 @@ def count_submissions_since(session: Session, account: str, since: dt.datetime) 
     """Return how many submissions an account has stored since an instant."""
     query = select(func.count()).where(Submission.account == account, Submission.received_at >= since)
     return session.scalar(query) or 0
+
+
+def sum_bytes_since(session: Session, account: str, since: dt.datetime) -> int:
+    """Return how many bytes an account's submissions since an instant take; equal archives count once."""
+    hashes = select(Submission.sha256).where(Submission.account == account, Submission.received_at >= since)
+    return session.scalar(select(func.sum(Blob.size)).where(Blob.sha256.in_(hashes))) or 0

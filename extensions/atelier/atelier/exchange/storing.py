@@ -30,6 +30,7 @@ from atelier.exchange.records import (
     find_latest_release,
     find_newest_feedback,
     make_receipt,
+    sum_bytes_since,
 )
 from atelier.services import Services
 from atelier.store.models import Blob, Feedback, Release, Submission, SubmissionMember
@@ -37,6 +38,8 @@ from atelier.texts import N_
 
 _log = logging.getLogger("atelier.exchange")
 SUBMISSIONS_PER_HOUR = 60
+# Of the largest size allowed, of one account, within 24 hours: nobody fills the city's disk over a weekend.
+WHOLE_ARCHIVES_PER_DAY = 10
 _ATTEMPTS = 3
 _T = TypeVar("_T")
 
@@ -153,6 +156,7 @@ def _look(
     earlier = session.scalars(query).one_or_none()
     if earlier is None:
         _check_not_too_often(session, caller)
+        _check_not_too_much(session, caller, arrived)
     elif (earlier.sha256, earlier.assignment_id) != (arrived.facts.sha256, right.assignment.id):
         text = N_("This key was already used for other files. Hand in again.")
         raise ExchangeError(409, "key_reused", text)
@@ -166,6 +170,16 @@ def _check_not_too_often(session: Session, caller: Caller) -> None:
         raise ExchangeError(
             429, "too_often", text, headers={"Retry-After": "600"}, limit=SUBMISSIONS_PER_HOUR
         )
+
+
+def _check_not_too_much(session: Session, caller: Caller, arrived: Arrived) -> None:
+    limit_mb = WHOLE_ARCHIVES_PER_DAY * caller.view.limits["archive_max_mb"]
+    stored = sum_bytes_since(session, caller.account, caller.now - dt.timedelta(days=1))
+    if stored + arrived.facts.size > limit_mb * 1_000_000:
+        text = N_(
+            "You have handed in %(limit_mb)d MB within a day. Remove large files, or wait until tomorrow."
+        )
+        raise ExchangeError(429, "too_often", text, headers={"Retry-After": "3600"}, limit_mb=limit_mb)
 
 
 def _ensure_blob(session: Session, arrived: Arrived, now: dt.datetime) -> None:
