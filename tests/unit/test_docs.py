@@ -1,6 +1,8 @@
 """Documentation that cannot rot: links resolve, environment variables and log messages are documented."""
 
 import re
+import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,36 @@ def test_every_decision_states_its_reason() -> None:
         )
 
 
-def test_no_page_names_a_package_registry_host_or_a_local_path() -> None:
-    words = re.compile(r"files\.pythonhosted|registry\.npmjs|registry\.yarnpkg|deb\.debian\.org")
-    for page in PAGES:
-        assert not words.search(page.read_text(encoding="utf-8")), page
+def test_every_decision_is_in_the_list() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = {match[1] for match in LINK.finditer((folder / "README.md").read_text(encoding="utf-8"))}
+    missing = {page.name for page in folder.glob("*.md")} - listed - {"README.md"}
+    assert not missing, f"give each a line in docs/decisions/README.md: {sorted(missing)}"
+
+
+def test_a_file_that_the_facts_name_exists() -> None:
+    """A name may be short (`steward/hub.py`), as long as a file of the project ends in it."""
+    text = (ROOT / "docs/facts.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w.*-]+/[\w./*-]+\.(?:py|sh|json|txt))`", text))
+    ours = [f"/{name}" for name in list_files()]
+    missing = [name for name in named if not any(fnmatch(file, f"*/{name}") for file in ours)]
+    assert len(named) > 20
+    assert not missing, f"docs/facts.md names what is not there: {sorted(missing)}"
+
+
+def list_files() -> list[str]:
+    """Return the project's files, as git has them."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_the_project_names_no_registry_and_no_place_on_somebodys_machine() -> None:
+    words = re.compile(rb"files\.pythonhosted|registry\.npmjs|registry\.yarnpkg|(?<![\w}])/(?:work|root)/\w")
+    binary = {".png", ".gz"}
+    found = {
+        name: hit[0]
+        for name in list_files()
+        if Path(name).suffix not in binary and name != "tests/unit/test_docs.py"
+        if (hit := words.search((ROOT / name).read_bytes()))
+    }
+    assert not found

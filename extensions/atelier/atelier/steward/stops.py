@@ -1,7 +1,7 @@
 """Workspaces that must stop because a right in them ended: kept in the database until it has happened.
 
 A revoked share closes no open websocket, and a server remembers its visitors for a while: only a stop ends
-a right (FACTS). The order is written down before the right is revoked, so that a steward that dies in
+a right (docs/facts.md). The order is written down before the right is revoked, so that a steward that dies in
 between still stops the workspace when it is back.
 """
 
