@@ -6,6 +6,7 @@ import { Widget } from '@lumino/widgets';
 
 const SAVE_ATTEMPTS = 20;
 const SAVE_PAUSE_MS = 250;
+const LIVE_SAVE_MS = 5000;
 
 /** Opens and saves the documents of this browser. */
 export class Documents {
@@ -43,7 +44,20 @@ export class Documents {
         }
       }
     }
-    await Promise.all([...contexts].map(context => this.save(context)));
+    await Promise.all([...contexts].map(context => (this.isLive(context) ? this.saveLive(context) : this.save(context))));
+  }
+
+  private isLive(context: DocumentRegistry.Context): boolean {
+    return context.model.collaborative === true;
+  }
+
+  /**
+   * A live document lies with the server, which writes it to disk itself before it submits. Saving here first makes
+   * sure that the last key has arrived there; on a busy server its answer can get lost, and nobody waits for that.
+   */
+  private async saveLive(context: DocumentRegistry.Context): Promise<void> {
+    const enough = new Promise<void>(resolve => window.setTimeout(resolve, LIVE_SAVE_MS));
+    await Promise.race([this.save(context).catch(() => undefined), enough]);
   }
 
   private contextOf(widget: Widget): DocumentRegistry.Context | undefined {
