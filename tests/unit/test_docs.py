@@ -18,6 +18,7 @@ PAGES = sorted(
     ]
     if "node_modules" not in page.parts
 )
+TABLES_AND_MODULES = {"roster_change", "refusals", "hub_identity"}
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -71,3 +72,17 @@ def test_the_project_names_no_registry_and_no_place_on_somebodys_machine() -> No
         if (hit := words.search((ROOT / name).read_bytes()))
     }
     assert not found
+
+
+def test_the_walk_names_functions_that_are_there() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    walk = page.partition("## The walk\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(?:[A-Za-z_]+\.)*([A-Za-z_]{4,})`", walk)) - TABLES_AND_MODULES
+    source = "\n".join(
+        (ROOT / name).read_text(encoding="utf-8")
+        for name in list_files()
+        if name.startswith(("extensions/", "hub_config/")) and name.endswith(".py")
+    )
+    gone = [name for name in named if not re.search(rf"\b(def|class) {name}\b", source)]
+    assert len(named) > 40
+    assert not gone, f"docs/architecture.md walks through what is not there: {sorted(gone)}"
