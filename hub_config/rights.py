@@ -34,8 +34,12 @@ SERVER_TOKEN_SCOPES: Final = (
 
 # The steward compares what the roster calls for with the hub and repairs the hub.
 STEWARD_SCOPES: Final = (
-    "admin:users",  # create accounts of teams and courses; JupyterHub has no smaller scope that creates users
-    "servers",  # stop a workspace in which a right ended; also held because it is shared with members
+    # Create accounts of teams and courses; JupyterHub has no smaller scope that creates users. It contains
+    # users:activity: the culler hears that an announced lesson needs a workspace.
+    "admin:users",
+    # Stop a workspace in which a right ended, start and stop those of announced lessons; also held because it
+    # is shared with members.
+    "servers",
     "access:servers",  # held only because who shares must hold what is shared
     "shares",  # grant and revoke the members' access
     "tokens",  # delete the tokens of somebody who left
@@ -54,6 +58,14 @@ ROLES: Final = (
     {"name": "culler", "scopes": list(CULLER_SCOPES), "services": ["culler"]},
     # web has no role: the OAuth flow and `GET /hub/api/user` with a token that was shown to it need none.
 )
+
+
+# Only where a token for it is set: JupyterHub refuses a role of a service that it does not know.
+MONITORING_ROLE: Final = {
+    "name": "monitoring",
+    "scopes": ["read:metrics"],  # numbers of the whole hub; no name, no account
+    "services": ["monitoring"],
+}
 
 
 class SharedWorkspaces(set[str]):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from atelier import marks, projects
+from atelier import lessons, marks, projects
 from atelier.pages.visitors import start_session
 from atelier.settings import SERVICE_PREFIX, WebSettings
 from atelier.store.blobs import BlobStore
@@ -208,6 +208,7 @@ class _Seed:
         self.town.ids["project"] = project.id
         teams = self._add_teams(project)
         self._add_assignments(course, project, teams)
+        self._add_lesson(course, project)
 
     def add_person(self, key: str, role: str, given: str, family: str, school: str = "sou-1") -> Person:
         person = Person(
@@ -288,6 +289,19 @@ class _Seed:
             self._submit(report, team_account(team.id), members, NOW - dt.timedelta(hours=3))
         self._stage(start)
         self._stage(report)
+
+    def _add_lesson(self, course: Course, project: Project) -> None:
+        """Every Monday at noon, from today; everybody's workspace and the teams'."""
+        said = lessons.Announcement(
+            local=dt.datetime(2026, 11, 23, 12, 0),  # noqa: DTZ001
+            zone="Europe/Sofia",
+            minutes=40,
+            last_on=dt.date(2026, 12, 14),
+            project_id=project.id,
+        )
+        teacher_id = self.town.ids["teacher"]
+        lesson = lessons.announce(self.session, course.id, said, teacher_id=teacher_id, now=NOW - DAY)
+        self.town.ids["lesson"] = lesson.id
 
     def _add_assignment(
         self,

@@ -142,6 +142,7 @@ PAGES = (
     "start",
     "courses/geo",
     "courses/geo/people",
+    "courses/geo/lessons",
     "courses/geo/assignments/climate-start",
     "courses/geo/assignments/climate-team",
     "absent",
@@ -245,6 +246,11 @@ def test_what_was_typed_comes_back_as_text_in_a_refusal(town: Town, app: FastAPI
         client.fill_in(f"courses/geo/projects/{town.ids['project']}/teams", {"name": probe * 4}),
         client.fill_in("start", {"template": probe, "title": probe}),
         client.fill_in("courses/geo/assignments/climate-start/marks", {f"adjust-{probe}": probe}),
+        client.fill_in("courses/geo/lessons", {"starts": probe, "minutes": probe, "project": probe}),
+        client.fill_in(
+            "courses/geo/lessons", {"starts": "2026-12-01T08:00", "last_on": probe, "class": probe}
+        ),
+        client.fill_in(f"courses/geo/lessons/{town.ids['lesson']}", {"day": probe}),
     ]
     for answer in answers:
         assert answer.status_code in (404, 409, 422)

@@ -42,6 +42,7 @@ GET_TABLE: dict[str, tuple[str, dict[str, int]]] = {
     "/feedback/{submission_id}/files/{number}": ("feedback/{own}/files/0", {"student": OK, "teacher": OK}),
     "/courses/{slug}": ("courses/geo", TEACHER_ONLY),
     "/courses/{slug}/people": ("courses/geo/people", TEACHER_ONLY),
+    "/courses/{slug}/lessons": ("courses/geo/lessons", TEACHER_ONLY),
     "/courses/{slug}/marks.csv": ("courses/geo/marks.csv", TEACHER_ONLY),
     "/courses/{slug}/assignments/{name}": ("courses/geo/assignments/climate-start", TEACHER_ONLY),
     "/start": ("start", STARTERS),
@@ -71,6 +72,16 @@ POST_TABLE: dict[str, tuple[str, dict[str, str], dict[str, int]]] = {
     "/courses/{slug}/projects/{project_id}/members": (
         "courses/geo/projects/{project}/members",
         {"team-{student}": "", "was-{student}": "{team}"},
+        {"teacher": GO},
+    ),
+    "/courses/{slug}/lessons": (
+        "courses/geo/lessons",
+        {"starts": "2026-12-01T08:00", "minutes": "40", "personal": "1"},
+        {"teacher": GO},
+    ),
+    "/courses/{slug}/lessons/{lesson_id}": (
+        "courses/geo/lessons/{lesson}",
+        {"day": "2026-11-30", "action": "day"},
         {"teacher": GO},
     ),
     "/courses/{slug}/assignments/{name}/due": (

@@ -48,7 +48,7 @@ def set_due(site: CurrentSite, visitor: CurrentVisitor, slug: str, name: str, fo
     with site.sessions.begin() as session:
         course = find_taught_course(session, site, visitor, slug, now)
         assignment = find_course_assignment(session, course, name)
-        local = _read_local_time(str(form.get("due", "")), visitor.language)
+        local = read_local_time(str(form.get("due", "")), visitor.language)
         fold = {"first": 0, "second": 1}.get(str(form.get("turn", "")))
         try:
             projects.set_due(session, assignment.id, local, zone=course.zone, fold=fold)
@@ -74,7 +74,7 @@ def download_marks(site: CurrentSite, visitor: CurrentVisitor, slug: str) -> Res
     )
 
 
-def _read_local_time(text: str, language: str) -> dt.datetime | None:
+def read_local_time(text: str, language: str) -> dt.datetime | None:
     """Read what a date-time field sends (``2026-11-23T14:30``); empty is no deadline. Raises Stopped."""
     if not text.strip():
         return None

@@ -6,7 +6,7 @@ import unicodedata
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from jinja2 import Environment
 
@@ -26,6 +26,16 @@ def show_instant(instant: dt.datetime, zone: str, now: dt.datetime, language: st
     same_year = instant.astimezone(tz).year == now.astimezone(tz).year
     pattern = "EEE d MMM, HH:mm" if same_year else "EEE d MMM y, HH:mm"
     return format_datetime(instant, pattern, tzinfo=tz, locale=language)
+
+
+def show_time(instant: dt.datetime, zone: str, language: str) -> str:
+    """Return e.g. ``14:30``, on the clock of `zone` (IANA)."""
+    return format_datetime(instant, "HH:mm", tzinfo=ZoneInfo(zone), locale=language)
+
+
+def show_day(day: dt.date, language: str) -> str:
+    """Return a local day, e.g. ``23 November 2026``."""
+    return format_date(day, "d MMMM y", locale=language)
 
 
 def show_distance(instant: dt.datetime, now: dt.datetime, language: str) -> str:
@@ -49,6 +59,8 @@ def set_filters(environment: Environment, language: str) -> None:
     """Give the templates of one language their filters."""
     environment.filters["name"] = show_name
     environment.filters["at"] = lambda instant, zone, now: show_instant(instant, zone, now, language)
+    environment.filters["time"] = lambda instant, zone: show_time(instant, zone, language)
+    environment.filters["day"] = lambda day: show_day(day, language)
     environment.filters["distance"] = lambda instant, now: show_distance(instant, now, language)
     environment.filters["points"] = lambda points: show_points(points, language)
     environment.filters["size"] = lambda size: show_size(size, language)

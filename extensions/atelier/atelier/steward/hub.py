@@ -136,7 +136,7 @@ class HubClient:
     ) -> AsyncIterator[dict[str, Any]]:
         offset: int | None = 0
         while offset is not None:
-            params = {"offset": offset, "limit": PAGE_SIZE, **filters}
+            params: dict[str, int | str] = {"offset": offset, "limit": PAGE_SIZE, **filters}
             answer = await self._ask("GET", path, params=params, missing_ok=missing_ok)
             if answer is None:
                 return
