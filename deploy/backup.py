@@ -5,7 +5,6 @@ archive is durable and archives are never changed, so every row's archive is in 
 they may be newer than the database, never older.
 """
 
-import contextlib
 import datetime as dt
 import os
 import re
@@ -20,6 +19,7 @@ from deploy.databases import copy_database, find_schema, name_copy
 from deploy.encryption import open_encrypted
 from deploy.gradebooks import copy_gradebook, is_gradebook
 from deploy.homes import Home
+from deploy.metrics import write_metrics
 from deploy.problem import DeployProblem
 from deploy.town import Town
 from deploy.tree import walk_tree
@@ -141,17 +141,11 @@ def remove_old_backups(folder: Path, kept: int) -> list[Path]:
 
 def note_success(town: Town, backup: Backup, now: dt.datetime) -> None:
     """Tell monitoring when the last backup was made and how large it is."""
-    lines = [
-        "# HELP atelier_backup_last_success_timestamp_seconds When the last whole backup was made.",
-        "# TYPE atelier_backup_last_success_timestamp_seconds gauge",
-        f"atelier_backup_last_success_timestamp_seconds {now.timestamp():.0f}",
-        "# HELP atelier_backup_size_bytes Size of the last whole backup.",
-        "# TYPE atelier_backup_size_bytes gauge",
-        f"atelier_backup_size_bytes {backup.size}",
-    ]
-    town.metrics_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    draft = town.metrics_dir / "atelier_backup.prom.part"
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    draft.write_text("\n".join(lines) + "\n")
-    draft.rename(town.metrics_dir / "atelier_backup.prom")
+    values = {
+        "atelier_backup_last_success_timestamp_seconds": (
+            "When the last whole backup was made.",
+            now.timestamp(),
+        ),
+        "atelier_backup_size_bytes": ("Size of the last whole backup.", backup.size),
+    }
+    write_metrics(town.metrics_dir, "atelier_backup", values)

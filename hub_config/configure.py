@@ -26,6 +26,7 @@ def configure(c: Any, settings: HubSettings, city: City) -> None:
     set_headers(c, settings)
     set_rights(c)
     set_services(c, settings, city)
+    set_monitoring(c, settings)
     set_sign_in(c, settings, city)
     set_refresh(c)
     set_workspaces(c, settings)
@@ -135,6 +136,14 @@ def set_services(c: Any, settings: HubSettings, city: City) -> None:
         services.describe_steward(settings),
         services.describe_culler(city),
     ]
+
+
+def set_monitoring(c: Any, settings: HubSettings) -> None:
+    """Prometheus asks `/hub/metrics` with a token that may do nothing else."""
+    c.JupyterHub.authenticate_prometheus = True
+    if settings.metrics_token:
+        c.JupyterHub.services.append(services.describe_monitoring(settings.metrics_token))
+        c.JupyterHub.load_roles.append(rights.MONITORING_ROLE)
 
 
 def set_sign_in(c: Any, settings: HubSettings, city: City) -> None:

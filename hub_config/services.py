@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from pydantic import SecretStr
+
 from hub_config.city import City
 from hub_config.settings import SERVICE_NAME, HubSettings
 from hub_config.workspaces import ACTIVITY_INTERVAL_S
@@ -26,6 +28,11 @@ def describe_web(settings: HubSettings) -> dict[str, Any]:
 def describe_steward(settings: HubSettings) -> dict[str, Any]:
     """The one component that grants access; the hub never calls it, so it has no address."""
     return {"name": "steward", "api_token": settings.steward_hub_token.get_secret_value(), "display": False}
+
+
+def describe_monitoring(token: SecretStr) -> dict[str, Any]:
+    """Whoever reads the hub's metrics: a token, no process."""
+    return {"name": "monitoring", "api_token": token.get_secret_value(), "display": False}
 
 
 def describe_culler(city: City) -> dict[str, Any]:

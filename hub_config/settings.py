@@ -68,6 +68,9 @@ class HubSettings(BaseSettings):
     steward_hub_token: SecretStr = Field(description="The steward's hub token.")
     hub_service_token: SecretStr = Field(description="With this token the hub asks the service who is who.")
     proxy_token: SecretStr = Field(description="The proxy's API token.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Token with which Prometheus asks `/hub/metrics`; none: only who signs in as admin."
+    )
 
     docker_url: str = Field(
         "unix:///var/run/docker.sock",

@@ -6,6 +6,7 @@ only their own.
 
 import os
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -23,6 +24,9 @@ class StoreSettings(BaseSettings):
 
     city_file: Path = Field(description="The city file (YAML), the same as the hub's.")
     database_url: str = Field(description="sqlite:///… or postgresql+psycopg://…")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Log lines for a person ('text') or one JSON object a line ('json')."
+    )
 
 
 class WebSettings(StoreSettings):
@@ -38,6 +42,9 @@ class WebSettings(StoreSettings):
         description="Hub token of the web process; also its OAuth client secret."
     )
     hub_service_token: SecretStr = Field(description="The token with which the hub asks the service.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Token with which Prometheus asks `/services/atelier/metrics`; none: not there."
+    )
 
     @property
     def service_public_url(self) -> str:
@@ -57,6 +64,9 @@ class StewardSettings(StoreSettings):
     hub_api_url: str = Field(HUB_API_URL, description="The hub's API as the steward reaches it.")
     steward_hub_token: SecretStr = Field(description="The steward's hub token.")
     steward_poll_s: float = Field(1.0, description="Seconds between two looks for roster changes.")
+    metrics_dir: Path | None = Field(
+        None, description="Folder of the node exporter's textfile collector; none: nothing is noted."
+    )
     steward_sweep_s: float = Field(45.0, description="Seconds between two full comparisons.")
     steward_lesson_starts: int = Field(
         4,

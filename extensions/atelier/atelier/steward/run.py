@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -16,9 +17,11 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from atelier.logs import set_up_logs
 from atelier.settings import StewardSettings, secrets_dir
 from atelier.steward.hub import HubClient, HubRefused, HubUnreachable
 from atelier.steward.lessons import LessonKeeper
+from atelier.steward.noting import make_note
 from atelier.steward.repair import Steward
 from atelier.store import make_session_factory, open_database, utc_now
 from atelier.store.models import RosterChange
@@ -45,6 +48,7 @@ class Loop:
     hub_is_up: bool = True
     trouble: str | None = None
     lessons: LessonKeeper | None = None
+    note_round: Callable[[], None] = lambda: None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Tick until `stopping` is set; a tick under way is then cut off (all of it may be repeated)."""
@@ -84,6 +88,7 @@ class Loop:
         change = self._last_change()
         if now_s >= self.sweep_due_s:
             await self._round(self.steward.sweep, change)
+            self._note_round()
             took_s = self.monotonic() - now_s
             # In a large city a full round is work for the hub: it gets at most a tenth of the hub's time.
             self.sweep_due_s = now_s + max(self.sweep_s, 10 * took_s)
@@ -100,6 +105,12 @@ class Loop:
         await work()
         self._end_trouble()
         self.seen_change = change  # read before the round: what came during it gets a round of its own
+
+    def _note_round(self) -> None:
+        try:
+            self.note_round()
+        except OSError as error:  # monitoring must not end what it watches
+            log.warning("not-noted: %s", error)
 
     def _last_change(self) -> int:
         with self.steward.sessions() as session:
@@ -127,10 +138,6 @@ class Loop:
 
 def run_steward(settings: StewardSettings | None = None) -> None:
     """Run until SIGINT or SIGTERM. Without `settings`, reads them from the environment."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = settings or StewardSettings(_secrets_dir=secrets_dir())
         city = load_city(settings.city_file)
@@ -139,6 +146,7 @@ def run_steward(settings: StewardSettings | None = None) -> None:
     except ValidationError as error:
         missing = ", ".join(f"ATELIER_{problem['loc'][0]}".upper() for problem in error.errors())
         sys.exit(f"the steward's settings are missing or wrong: {missing}; see docs/reference-settings.md")
+    set_up_logs(settings.log_format)
     hub = HubClient(settings.hub_api_url, settings.steward_hub_token.get_secret_value())
     sessions = make_session_factory(open_database(settings.database_url))
     asyncio.run(_serve(Steward(hub, sessions, city, utc_now), settings))
@@ -155,6 +163,7 @@ async def _serve(steward: Steward, settings: StewardSettings) -> None:
         steward.hub, steward.sessions, steward.city, steward.clock, settings.steward_lesson_starts, quiet
     )
     loop = Loop(steward, settings.steward_poll_s, settings.steward_sweep_s, running.time, lessons=lessons)
+    loop.note_round = make_note(settings.metrics_dir, time.time)
     try:
         await loop.run(stopping)
     finally:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from atelier import exchange, pages
 from atelier.services import Services
@@ -24,6 +25,7 @@ from atelier.settings import SERVICE_PREFIX, WebSettings
 from atelier.store import BlobStore, SessionFactory, make_session_factory, open_database, utc_now
 from atelier.web.access_log import AccessLog
 from atelier.web.internal import create_internal_app
+from atelier.web.metrics import AnswerMetrics, CountRequests, Metrics
 from atelier.web.security import DirectOnly, NoFailureEscapes, OwnHostOnly, SafeHeaders
 from hub_config.city import City, load_city
 
@@ -61,10 +63,15 @@ def create_app(
     app.state.services = services
     app.mount(f"{SERVICE_PREFIX}internal", NoFailureEscapes(DirectOnly(create_internal_app(services))))
     app.mount(f"{SERVICE_PREFIX}api/v1", NoFailureEscapes(exchange.create_api(services)))
+    metrics = Metrics(services)
+    app.router.routes.append(
+        Route(f"{SERVICE_PREFIX}metrics", DirectOnly(AnswerMetrics(metrics, services)), methods=["GET"])
+    )
     pages.install(app, services)
     app.add_middleware(OwnHostOnly, origin=settings.service_origin)
     app.add_middleware(SafeHeaders)
     app.add_middleware(AccessLog)
+    app.add_middleware(CountRequests, metrics=metrics)
     return app
 
 

@@ -11,7 +11,7 @@ from atelier.settings import SERVICE_PREFIX
 
 _log = logging.getLogger("atelier.web")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_NOT_FOR_BROWSERS = (f"{SERVICE_PREFIX}internal/", f"{SERVICE_PREFIX}api/")
+_NOT_FOR_BROWSERS = (f"{SERVICE_PREFIX}internal/", f"{SERVICE_PREFIX}api/", f"{SERVICE_PREFIX}metrics")
 
 _PROXY_MARKS = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded")
 

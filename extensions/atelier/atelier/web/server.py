@@ -6,6 +6,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
+from atelier.logs import set_up_logs
 from atelier.settings import WebSettings
 from atelier.web.application import create_app
 from hub_config.city import CityError
@@ -13,10 +14,7 @@ from hub_config.city import CityError
 
 def serve(settings: WebSettings) -> None:
     """Serve until SIGINT or SIGTERM. Ends with one line when city file or blob folder cannot be used."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    set_up_logs(settings.log_format)
     try:
         config = make_server_config(settings)
     except CityError as error:
