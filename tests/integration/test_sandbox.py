@@ -69,6 +69,24 @@ def test_only_memory_file_systems_can_be_written(folder: Path) -> None:
     assert "WROTE" not in show(answer)
 
 
+def test_no_setting_of_the_kernel_can_be_opened_for_writing(folder: Path) -> None:
+    # Opened only: a test that fails must not have changed the machine. (As root each of them could be.)
+    look = "\n".join(
+        [
+            "import os",
+            "for place, folders, names in os.walk('/proc'):",
+            "    if place == '/proc':",
+            "        folders[:] = [f for f in folders if not f.isdigit() and 'self' not in f]",
+            "    for name in names:",
+            "        try: os.close(os.open(os.path.join(place, name), os.O_WRONLY | os.O_NONBLOCK))",
+            "        except OSError: continue",
+            "        print('OPENED', place, name)",
+        ]
+    )
+    (answer,) = run(folder, look)
+    assert (answer.status, show(answer)) == ("ok", "")
+
+
 def test_disk_memory_and_files_are_bounded(folder: Path) -> None:
     fill = "for n in range(10**4): open(f'/tmp/{n}', 'wb').write(b'0' * 10**6)"
     big = "open('/tmp/big', 'wb').write(b'0' * 10**9)"
