@@ -1,8 +1,7 @@
 """A small real course for tests: source notebook, course directory, collected submissions.
 
 The notebook has a solution cell, a visible test (2 points), a test with a hidden part (3 points), and a
-manually
-graded answer (4 points).
+manually graded answer (4 points).
 """
 
 from collections.abc import Callable
@@ -83,8 +82,7 @@ class TestCourse:
         files: dict[str, bytes] | None = None,
     ) -> Path:
         """Put a submission where collect puts it, with its note at the desk. `change` edits the released
-        notebook,
-        or is the source of its solution cell."""
+        notebook, or is the source of its solution cell."""
         notebook = self.read_release()
         if callable(change):
             change(notebook)

@@ -1,8 +1,7 @@
 """Makes HTML that a student's notebook produced safe to show in a teacher's or another student's page.
 
 What stays: text, tables, lists, links to other sites, pictures that are inside the page. What goes:
-everything
-that runs, loads, sends, moves or imitates the page around it.
+everything that runs, loads, sends, moves or imitates the page around it.
 """
 
 import re

@@ -1,8 +1,7 @@
 """Unpacks an archive from the exchange. What is in it was written by somebody else and is hostile.
 
-Everything is unpacked into a new folder beside the target and takes its place by one rename: there is
-never half
-an archive. Only plain files are written, with our own permissions, at paths that stay inside.
+Everything is unpacked into a new folder beside the target and takes its place by one rename: there is never
+half an archive. Only plain files are written, with our own permissions, at paths that stay inside.
 """
 
 import gzip
@@ -37,8 +36,7 @@ class BrokenArchive(Exception):
 
 def unpack(archive: Path, target: Path, limits: UnpackLimits | None = None) -> list[str]:
     """Unpack into the folder `target`, which must not exist; returns the paths. Raises BrokenArchive, and
-    then
-    nothing is left behind."""
+    then nothing is left behind."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as place:
         inside = Path(place, "files")

@@ -1,8 +1,7 @@
 """Fetch an assignment: the newest release, without ever overwriting what a student has changed.
 
-A file that is as it was delivered is updated. A file that was changed is kept, and the new one is put
-beside it
-as `name (release 2).ipynb`. A file that is gone comes back.
+A file that is as it was delivered is updated. A file that was changed is kept, and the new one is put beside
+it as `name (release 2).ipynb`. A file that is gone comes back.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """The first step of grading: what a cell *is* comes from the gradebook, never from the student's file.
 
 nbgrader trusts the submitted metadata for much: a student who sets `solution: false` on a manually graded
-code
-cell would get full points, and one with an old `schema_version` stops the whole class.
+code cell would get full points, and one with an old `schema_version` stops the whole class.
 """
 
 from collections.abc import Callable

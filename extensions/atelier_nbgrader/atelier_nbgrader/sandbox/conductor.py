@@ -94,8 +94,8 @@ class Kernel:
         if kind == zmq.SUB:
             made.subscribe(b"")
         # The sockets lie in the sandbox's own memory file system; its first process leads there. Connected
-        # once,
-        # before any cell runs: later the student's code could put a link to somewhere else in their place.
+        # once, before any cell runs: later the student's code could put a link to somewhere else in their
+        # place.
         made.reconnect_ivl = -1
         place = f"/proc/{self._pid}/root{connection['ip']}-{connection[port]}"
         self._wait_until_listening(place)

@@ -134,8 +134,7 @@ class GuardedApi(Guarded):
     it.
 
     Sent as plain text, not as application/json: formgrader's scripts parse the text themselves, and jQuery
-    would
-    have parsed it before them (no message after any button).
+    would have parsed it before them (no message after any button).
     """
 
     def set_default_headers(self) -> None:
