@@ -102,7 +102,7 @@ def _system() -> list[str]:
             parts += ["--ro-bind", f"/{name}", f"/{name}"]
     for path_name in READABLE_ETC:
         parts += ["--ro-bind-try", path_name, path_name]
-    # A workspace that runs as root stays root for the kernel's settings, whatever it is called inside: one line
+    # A workspace run as root stays root for the kernel's settings, whatever it is called inside: one line
     # in core_pattern, and the kernel itself starts a program outside. bwrap covers this folder only when the
     # folder itself can be written, which it never can.
     settings = ["--ro-bind", "/proc/sys", "/proc/sys", "--ro-bind-try", "/proc/pressure", "/proc/pressure"]
