@@ -14,8 +14,9 @@ import docker
 from demo.house import House
 from demo.launch import Demo
 from demo.processes import Recipe
+from hub_config import docker_network
 from hub_config.docker_engine import KIND_LABEL
-from hub_config.docker_network import apply_rules, ensure_network, list_rules, remove_rules
+from hub_config.docker_network import ensure_network, remove_rules
 from tests.atelier_stack import Stack
 from tests.docker_town import VERSION, Daemon, run
 from tests.waiting import wait_until
@@ -89,9 +90,14 @@ class DockerDemo(Demo):
         self.town = town
 
     def start(self) -> None:
-        ports = (self.house.ports.hub, self.house.ports.web)
-        apply_rules(list_rules(self.town.bridge, self.town.gateway, ports))
+        self._narrow_network()
         super().start()
+
+    def _narrow_network(self) -> None:
+        """What an operator's machine does at each start."""
+        where = ["--docker", self.town.daemon.url, "--name", NETWORK, "--bridge", self.town.bridge]
+        ports = ["--port", str(self.house.ports.hub), "--port", str(self.house.ports.web)]
+        assert docker_network.main([*where, *ports]) == 0
 
     def stop(self) -> None:
         """End the processes, then the workspaces: containers outlive a hub."""
