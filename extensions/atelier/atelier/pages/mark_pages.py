@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from atelier import exchange, marks
+from atelier.pages.adjustments import read_adjustments, was_shown
 from atelier.pages.answers import Stopped
 from atelier.pages.course import TaughtCourse, find_course_assignment, find_taught_course
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
 from atelier.pages.links import course_workspace_url, grading_url
-from atelier.pages.marking import MarkList, load_mark_list, read_adjustments, was_shown
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
 from atelier.settings import SERVICE_PREFIX
@@ -37,8 +37,11 @@ def show_assignment(
         course = find_taught_course(session, site, visitor, slug, now)
         assignment = find_course_assignment(session, course, name)
         released = exchange.find_latest_release(session, assignment.id) is not None
-        listed = load_mark_list(session, site, visitor, assignment.id, {}, bool(ungraded), now)
-    return _render(request, site, visitor, course, assignment, listed, released=released, twice=twice)
+        preview = marks.preview_marks(session, site.city, assignment.id, now, accept_ungraded=bool(ungraded))
+    return _render(
+        request, site, visitor, course, assignment, preview,
+        accept_ungraded=bool(ungraded), released=released, twice=twice,
+    )  # fmt: skip
 
 
 @router.post("/marks")
@@ -50,23 +53,29 @@ def confirm(
     page = f"courses/{slug}/assignments/{name}"
     adjustments = read_adjustments(form, visitor.language)
     accept_ungraded, digest = bool(form.get("ungraded")), str(form.get("digest", ""))
+    confirming = form.get("action") == "confirm"
     try:
         with site.sessions.begin() as session:
             course = find_taught_course(session, site, visitor, slug, now)
             assignment = find_course_assignment(session, course, name)
-            if form.get("action") == "confirm" and was_shown(form, adjustments, visitor.language):
+            if confirming and was_shown(form, adjustments, visitor.language):
                 marks.confirm_marks(
                     session, site.city, assignment.id, visitor.id, digest, adjustments, now,
                     accept_ungraded=accept_ungraded,
                 )  # fmt: skip
                 return site.go(f"{page}?done=confirmed")
-            listed = load_mark_list(session, site, visitor, assignment.id, adjustments, accept_ungraded, now)
-            unasked = form.get("action") == "confirm"
+            preview = marks.preview_marks(
+                session, site.city, assignment.id, now, accept_ungraded=accept_ungraded
+            )
+            preview = marks.adjust_preview(preview, adjustments)
     except marks.StaleConfirmation:
         return site.go(f"{page}?done=stale")
     except marks.MarkError as error:
         raise Stopped(error.text(visitor.language), back=page) from error
-    return _render(request, site, visitor, course, assignment, listed, recalculated=True, unasked=unasked)
+    return _render(
+        request, site, visitor, course, assignment, preview,
+        accept_ungraded=accept_ungraded, recalculated=True, unasked=confirming,
+    )  # fmt: skip
 
 
 def _render(
@@ -75,8 +84,9 @@ def _render(
     visitor: Visitor,
     course: TaughtCourse,
     assignment: Assignment,
-    listed: MarkList,
+    preview: marks.Preview,
     *,
+    accept_ungraded: bool,
     released: bool = True,
     twice: str = "",
     recalculated: bool = False,
@@ -88,7 +98,8 @@ def _render(
         here=f"{SERVICE_PREFIX}courses/{course.slug}/assignments/{assignment.name}",
         course=course,
         assignment=assignment,
-        listed=listed,
+        listed=preview,
+        accept_ungraded=accept_ungraded,
         released=released,
         due_value=_field_value(assignment.due_at, course.zone),
         twice=_check_field_value(twice),
