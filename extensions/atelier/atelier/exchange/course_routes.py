@@ -1,6 +1,5 @@
 """Routes about courses: what there is to do, who is in it, what grading gave."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,8 +86,7 @@ def set_assignment(
             kind=change.kind,
         )
         if "due_at" in change.model_fields_set:
-            due_at = change.due_at and change.due_at.astimezone(dt.UTC)
-            projects.set_due_instant(session, assignment.id, due_at)
+            projects.set_due_instant(session, assignment.id, change.due_at)
         return view_assignment(session, caller, assignment)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from atelier.projects.errors import NotFound, ProjectError
-from atelier.projects.local_time import make_instant
+from atelier.projects.local_time import check_year, make_instant
 from atelier.projects.template import ASSIGNMENT_NAME
 from atelier.store.models import Assignment, Course, Project, Release, Submission
 from atelier.texts import N_
@@ -93,11 +93,17 @@ def set_due(
 
 
 def set_due_instant(session: Session, assignment_id: str, due_at: dt.datetime | None) -> Assignment:
-    """Set the deadline to an instant (aware), as a program gives it; None takes the deadline away."""
+    """Set the deadline to an instant (aware), as a program gives it; None takes the deadline away.
+
+    Raises ProjectError for one without zone or outside 2000-2200: a page that shows it could not be shown.
+    """
     if due_at is not None and due_at.tzinfo is None:
         raise ProjectError(
             "naive_instant", N_("The deadline %(due)s has no time zone. End it with Z or +03:00."), due=due_at
         )
+    if due_at is not None:
+        check_year(due_at.year)
+        due_at = due_at.astimezone(dt.UTC)
     assignment = get_assignment(session, assignment_id)
     assignment.due_at = due_at
     session.flush()

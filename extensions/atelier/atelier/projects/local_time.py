@@ -22,12 +22,7 @@ def make_instant(local: dt.datetime, zone: str, fold: int | None = None) -> dt.d
     if local.tzinfo is not None:
         raise ValueError(f"a local time carries no zone: {local!r}")
     tz = _find_zone(zone)
-    if not _FIRST_YEAR <= local.year <= _LAST_YEAR:
-        raise ProjectError(
-            "year_out_of_range",
-            N_("The year %(year)d is not possible for a deadline. Choose another date."),
-            year=local.year,
-        )
+    check_year(local.year)
     instants = _list_instants(local, tz)
     if not instants:
         raise NonexistentTime(
@@ -44,6 +39,16 @@ def make_instant(local: dt.datetime, zone: str, fold: int | None = None) -> dt.d
             zone=zone,
         )
     return instants[min(fold or 0, len(instants) - 1)]
+
+
+def check_year(year: int) -> None:
+    """Raise ProjectError for a year outside 2000-2200: at the calendar's ends no zone can show an instant."""
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise ProjectError(
+            "year_out_of_range",
+            N_("The year %(year)d is not possible for a deadline. Choose another date."),
+            year=year,
+        )
 
 
 def _list_instants(local: dt.datetime, tz: ZoneInfo) -> list[dt.datetime]:
