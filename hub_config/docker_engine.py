@@ -158,7 +158,8 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         threads = str(max(1, math.ceil(self.cpu_limit or 1)))
         # Libraries count the machine's cores, not the container's share of them.
         counted = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-        return {**environment, **dict.fromkeys(counted, threads)}
+        # So that a notebook can say why a web address does not open: see atelier_lab.kernel_words.
+        return {**environment, **dict.fromkeys(counted, threads), "ATELIER_INTERNET": "off"}
 
     async def _wait_until_listening(self, host: str, port: int) -> None:
         """Return when the server accepts connections. Raises HTTPError at once when it has ended instead."""
