@@ -6,7 +6,6 @@ The catalog is read from its .po file once per process, so there is no compiled 
 import functools
 import gettext
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,6 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LANGUAGES: Final = ("bg", "en")
-Translate = Callable[[str], str]
 
 
 def N_(message: str) -> str:

@@ -7,8 +7,6 @@ from atelier.exchange.records import (
     Receipt,
     find_confirmed_feedback,
     find_latest_release,
-    find_latest_submission,
-    list_latest_submissions,
     list_submissions,
     make_receipt,
 )
@@ -22,8 +20,6 @@ __all__ = [
     "create_api",
     "find_confirmed_feedback",
     "find_latest_release",
-    "find_latest_submission",
-    "list_latest_submissions",
     "list_submissions",
     "make_receipt",
 ]

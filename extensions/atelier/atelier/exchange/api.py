@@ -15,8 +15,7 @@ from atelier.exchange.arrival import Arrivals
 from atelier.exchange.draining import DrainRefusedBody
 from atelier.exchange.errors import ExchangeError
 from atelier.exchange.identity import HubIdentities
-from atelier.marks import MarkError
-from atelier.projects import ProjectError
+from atelier.refused import Refused
 from atelier.services import Services
 from atelier.texts import N_, choose_language, translate
 from hub_config.city import City
@@ -57,8 +56,7 @@ def create_api(services: Services) -> FastAPI:
     app.include_router(course_routes.router)
     app.include_router(archive_routes.router)
     app.add_exception_handler(ExchangeError, _answer_refusal)
-    app.add_exception_handler(MarkError, _answer_room_refusal)
-    app.add_exception_handler(ProjectError, _answer_room_refusal)
+    app.add_exception_handler(Refused, _answer_room_refusal)
     app.add_exception_handler(DataError, _answer_impossible_value)
     app.add_exception_handler(RequestValidationError, _answer_bad_request)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -87,7 +85,7 @@ async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _answer_room_refusal(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, (MarkError, ProjectError))
+    assert isinstance(error, Refused)
     status = 404 if isinstance(error, LookupError) else 422
     return _answer(request, status, error.code, error.template, **error.params)
 

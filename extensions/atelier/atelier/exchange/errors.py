@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from atelier.texts import translate
+from atelier.refused import Refused
 
 
-class ExchangeError(Exception):
-    """A refused request. `template` is an English msgid with ``%(name)s`` placeholders for `params`."""
+class ExchangeError(Refused):
+    """A refused request, with the HTTP status and headers of its answer."""
 
     def __init__(
         self,
@@ -17,13 +17,9 @@ class ExchangeError(Exception):
         headers: Mapping[str, str] | None = None,
         **params: object,
     ) -> None:
-        super().__init__(f"{code}: {template % params}")
+        super().__init__(code, template, **params)
         self.status = status
-        self.code = code
-        self.template = template
-        self.params = params
         self.headers = dict(headers or {})
 
-    def text(self, language: str | None) -> str:
-        """Return the sentence in the reader's language."""
-        return translate(language)(self.template) % self.params
+    def __str__(self) -> str:
+        return f"{self.code}: {super().__str__()}"

@@ -64,20 +64,6 @@ def list_submissions(session: Session, assignment_id: str, account: str | None =
     return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc())))
 
 
-def list_latest_submissions(session: Session, assignment_id: str) -> list[Submission]:
-    """Return the newest submission of each account, by account."""
-    latest: dict[str, Submission] = {}
-    for submission in list_submissions(session, assignment_id):
-        latest.setdefault(submission.account, submission)
-    return [latest[account] for account in sorted(latest)]
-
-
-def find_latest_submission(session: Session, assignment_id: str, account: str) -> Submission | None:
-    """Return the account's newest submission of an assignment, or None: nothing was submitted."""
-    found = list_submissions(session, assignment_id, account)
-    return found[0] if found else None
-
-
 def find_latest_release(session: Session, assignment_id: str) -> Release | None:
     """Return the newest release of an assignment, or None: nothing was released."""
     query = select(Release).where(Release.assignment_id == assignment_id)

@@ -1,23 +1,10 @@
-"""Refusals of this room: a code for programs, a sentence for people."""
+"""Refusals of this room."""
 
-from atelier.texts import translate
+from atelier.refused import Refused
 
 
-class LessonError(ValueError):
-    """A lesson that cannot be announced so.
-
-    `code` is stable; `template` is the English msgid with ``%(name)s`` placeholders; `params` fills them.
-    """
-
-    def __init__(self, code: str, template: str, **params: object) -> None:
-        super().__init__(template % params)
-        self.code = code
-        self.template = template
-        self.params = params
-
-    def text(self, language: str | None) -> str:
-        """Return the sentence in the reader's language."""
-        return translate(language)(self.template) % self.params
+class LessonError(Refused, ValueError):
+    """A lesson that cannot be announced so."""
 
 
 class LessonNotFound(LookupError):

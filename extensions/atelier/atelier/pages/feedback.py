@@ -5,14 +5,13 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from atelier import projects, roster
+from atelier import exchange, projects, roster
 from atelier.pages.answers import Absent
 from atelier.pages.visitors import Visitor
 from atelier.store import parse_account
-from atelier.store.models import Assignment, Course, Feedback, Submission, SubmissionMember
+from atelier.store.models import Assignment, Course, Submission, SubmissionMember
 
 MAX_FILE_BYTES = 20_000_000
 MAX_FILES = 200
@@ -69,12 +68,7 @@ def find_feedback(session: Session, visitor: Visitor, submission_id: str, now: d
     taught = roster.is_teacher(session, visitor.id, assignment.course_id, now)
     if not taught and not _counts_for(session, submission_id, visitor.id):
         raise Absent
-    query = (
-        select(Feedback)
-        .where(Feedback.submission_id == submission_id, Feedback.confirmed_at.is_not(None))
-        .order_by(Feedback.version.desc())
-    )
-    feedback = session.scalars(query.limit(1)).first()
+    feedback = exchange.find_confirmed_feedback(session, [submission_id])
     if feedback is None:
         raise Absent
     return _make_download(session, assignment, feedback.sha256, f"feedback-{submission_id}")

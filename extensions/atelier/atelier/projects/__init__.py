@@ -9,15 +9,8 @@ from atelier.projects.assignments import (
     set_due_instant,
     show_due,
 )
-from atelier.projects.courses import (
-    create_course,
-    create_project,
-    find_course,
-    find_free_slug,
-    find_project,
-    list_projects,
-    start_course,
-)
+from atelier.projects.course_projects import create_project, find_project, list_projects
+from atelier.projects.courses import create_course, find_course, find_free_slug, start_course
 from atelier.projects.errors import AmbiguousTime, NonexistentTime, NotFound, ProjectError, TemplateError
 from atelier.projects.local_time import make_instant
 from atelier.projects.slugs import make_slug

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from atelier.projects.course_projects import find_project, list_projects
 from atelier.projects.errors import NotFound, ProjectError
 from atelier.projects.local_time import check_year, make_instant
 from atelier.projects.template import ASSIGNMENT_NAME
-from atelier.store.models import Assignment, Course, Project, Release, Submission
+from atelier.store.models import Assignment, Course, Release, Submission
 from atelier.texts import N_
 
 KINDS = ("individual", "team")
@@ -138,7 +139,7 @@ def _set_kind(session: Session, assignment: Assignment, kind: str, project_id: s
         )  # fmt: skip
     assignment.kind = kind
     if project_id is not None:
-        assignment.project_id = _check_project(session, assignment.course_id, project_id)
+        assignment.project_id = find_project(session, assignment.course_id, project_id).id
     elif kind == "team" and assignment.project_id is None:
         assignment.project_id = _find_only_project(session, assignment)
 
@@ -148,15 +149,8 @@ def _is_in_use(session: Session, assignment: Assignment) -> bool:
     return any(session.scalar(query) is not None for query in queries)
 
 
-def _check_project(session: Session, course_id: str, project_id: str) -> str:
-    project = session.get(Project, project_id)
-    if project is None or project.course_id != course_id:
-        raise NotFound("no_project", N_("There is no such project in this course."))
-    return project.id
-
-
 def _find_only_project(session: Session, assignment: Assignment) -> str:
-    projects = session.scalars(select(Project.id).where(Project.course_id == assignment.course_id)).all()
+    projects = list_projects(session, assignment.course_id)
     if len(projects) != 1:
         raise ProjectError(
             "which_project",
@@ -164,4 +158,4 @@ def _find_only_project(session: Session, assignment: Assignment) -> str:
             name=assignment.name,
             count=len(projects),
         )
-    return projects[0]
+    return projects[0].id

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from atelier import roster
 from atelier.projects.assignments import ensure_assignment, set_due_instant
+from atelier.projects.course_projects import check_title, create_project
 from atelier.projects.errors import NotFound, ProjectError
 from atelier.projects.slugs import MAX_SLUG_LENGTH, SLUG_PATTERN, make_slug, number_slug
 from atelier.projects.template import Template, TemplateAssignment
@@ -79,7 +80,7 @@ def create_course(
     A club (`kind='club'`) may have classes and a teacher of other schools. Raises ProjectError, see
     `start_course`.
     """
-    title = _check_title(title)
+    title = check_title(title)
     chosen = _check_slug(session, slug) if slug else find_free_slug(session, make_slug(title))
     classes = _check_classes(session, class_ids, school.id, kind)
     _check_teacher(session, teacher_id, school.id, kind)
@@ -90,44 +91,6 @@ def create_course(
     session.flush()
     roster.note_change(session, f"course {course.id} started", now)
     return course
-
-
-def create_project(
-    session: Session,
-    course_id: str,
-    *,
-    title: str,
-    now: dt.datetime,
-    driving_question: str = "",
-    template: str | None = None,
-    plan: dict[str, Any] | None = None,
-) -> Project:
-    """Create a project in a course. `plan` is what `Template.plan()` gives."""
-    project = Project(
-        course_id=course_id,
-        title=_check_title(title),
-        driving_question=driving_question[:1000],
-        template=template,
-        plan=plan,
-        created_at=now,
-    )
-    session.add(project)
-    session.flush()
-    return project
-
-
-def list_projects(session: Session, course_id: str) -> list[Project]:
-    """Return the course's projects, oldest first."""
-    query = select(Project).where(Project.course_id == course_id).order_by(Project.created_at, Project.id)
-    return list(session.scalars(query))
-
-
-def find_project(session: Session, course_id: str, project_id: str) -> Project:
-    """Return a project of this course. Raises NotFound, also when it belongs to another course."""
-    project = session.get(Project, project_id)
-    if project is None or project.course_id != course_id:
-        raise NotFound("no_project", N_("There is no such project in this course."))
-    return project
 
 
 def find_course(session: Session, slug: str) -> Course:
@@ -191,13 +154,6 @@ def _slug_taken(slug: str) -> ProjectError:
     return ProjectError(
         "slug_taken", N_("Another course has the short name %(slug)s. Choose another."), slug=slug
     )
-
-
-def _check_title(title: str) -> str:
-    cleaned = " ".join(title.split())
-    if not cleaned or len(cleaned) > 200 or not cleaned.isprintable():
-        raise ProjectError("no_title", N_("Give a title of 1 to 200 characters."))
-    return cleaned
 
 
 def _check_slug(session: Session, slug: str) -> str:

@@ -1,23 +1,10 @@
-"""Refusals of this room: a code for programs, a sentence for people."""
+"""Refusals of this room."""
 
-from atelier.texts import translate
+from atelier.refused import Refused
 
 
-class ProjectError(ValueError):
-    """Something asked of a course, team or assignment cannot be done.
-
-    `code` is stable; `template` is the English msgid with ``%(name)s`` placeholders; `params` fills them.
-    """
-
-    def __init__(self, code: str, template: str, **params: object) -> None:
-        super().__init__(template % params)
-        self.code = code
-        self.template = template
-        self.params = params
-
-    def text(self, language: str | None) -> str:
-        """Return the sentence in the reader's language."""
-        return translate(language)(self.template) % self.params
+class ProjectError(Refused, ValueError):
+    """Something asked of a course, team or assignment cannot be done."""
 
 
 class NotFound(ProjectError, LookupError):

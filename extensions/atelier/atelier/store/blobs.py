@@ -7,13 +7,11 @@ folder is synced. Only after that may a row name it (see `atelier.exchange`).
 import os
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_READ_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +78,6 @@ class BlobStore:
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"not a SHA-256 in hexadecimal: {sha256!r}")
         return self.root / "sha256" / sha256[:2] / sha256
-
-
-def iterate_file(path: Path) -> Iterator[bytes]:
-    """Yield the bytes of `path` in pieces of at most 256 KiB."""
-    with path.open("rb") as file:
-        while piece := file.read(_READ_BYTES):
-            yield piece
 
 
 def _sync_folder(folder: Path) -> None:
