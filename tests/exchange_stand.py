@@ -6,6 +6,7 @@ Two schools; in the first a course with two teams and a second course; in the se
 
 import contextlib
 import datetime as dt
+import gzip
 import io
 import json
 import socket
@@ -176,9 +177,12 @@ class Stand:
 
 
 def pack(files: dict[str, bytes]) -> bytes:
-    """Return an archive of these files, as a workspace packs them."""
+    """Return an archive of these files, as a workspace packs them: the same bytes for the same files."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)

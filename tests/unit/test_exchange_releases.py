@@ -252,7 +252,7 @@ def test_a_lost_blob_is_a_sentence_for_people_and_a_line_for_operators(
 
 def test_submitting_the_lost_bytes_again_brings_them_back(stand: Stand) -> None:
     stand.release()
-    work = pack({"hw1.ipynb": b"{}"})  # once: gzip notes the second in which it packs
+    work = pack({"hw1.ipynb": b"{}"})
     receipt = stand.submit(content=work).json()
     path = stand.blobs.find(receipt["sha256"])
     for damage in (path.unlink, lambda: path.write_bytes(b"cut")):
