@@ -228,5 +228,6 @@ def test_the_hubs_own_way_to_the_service_is_not_open(front: FrontAlone) -> None:
         "/services/atelier//internal/health",
         "/services/atelier/x/../internal/health",
         "/services/atelier/%69nternal/health",
+        "/services/atelier/metrics",
     ):
         assert front.ask(path, SERVICE).status == 404, path

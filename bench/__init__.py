@@ -1,0 +1,1 @@
+"""Measurements against the stock, each in one run: ``python -m bench.<what>`` or ``make bench-<what>``."""

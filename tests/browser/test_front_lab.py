@@ -1,0 +1,175 @@
+"""Lab through the front server in a real browser: whose files it loads, and what happens without them."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.chromium import CHROMIUM
+from tests.components import require_file
+from tests.front_stack import FrontStack, check_nginx
+
+pytestmark = [pytest.mark.hub, pytest.mark.browser]
+
+# A name as a city has one: browsers treat `localhost` specially in more than one place.
+HOST = "atelier.test"
+FIRST = "aleksandra.angelova@students.school-a.example"
+SECOND = "andrey.atanasov@students.school-a.example"
+LAB_WITHIN_MS = 90_000
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontStack]:
+    check_nginx()
+    with FrontStack(tmp_path_factory.mktemp("front"), host=HOST) as running:
+        yield running
+
+
+@pytest.fixture
+def chromium(front: FrontStack) -> Iterator[Browser]:
+    require_file(CHROMIUM, "install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=front.chromium_arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Loaded:
+    """One answer that a page got."""
+
+    url: str
+    status: int
+    protocol: str
+    from_cache: bool
+
+
+def note_answers(context: BrowserContext, page: Page) -> list[Loaded]:
+    """Return a list that fills with every answer the page gets."""
+    answers: list[Loaded] = []
+
+    def note(event: dict[str, Any]) -> None:
+        answer = event["response"]
+        kept = bool(answer.get("fromDiskCache")) or event["requestId"] in from_memory
+        answers.append(Loaded(answer["url"], answer["status"], answer.get("protocol", ""), kept))
+
+    from_memory: set[str] = set()
+    session = context.new_cdp_session(page)
+    session.on("Network.requestServedFromCache", lambda event: from_memory.add(event["requestId"]))
+    session.on("Network.responseReceived", note)
+    session.send("Network.enable")
+    return answers
+
+
+def open_lab(front: FrontStack, context: BrowserContext, email: str) -> tuple[Page, list[Loaded]]:
+    """Sign in and open one's own workspace."""
+    page = front.signed_in_page(context, email)
+    answers = note_answers(context, page)
+    page.goto(f"{front.public_url}/hub/spawn", wait_until="commit")
+    page.wait_for_selector(".jp-LabShell .jp-Launcher, .jp-LabShell .jp-Notebook", timeout=LAB_WITHIN_MS)
+    page.wait_for_selector("#jp-main-statusbar", timeout=LAB_WITHIN_MS)
+    return page, answers
+
+
+def list_scripts(answers: list[Loaded]) -> list[Loaded]:
+    return [
+        answer for answer in answers if ".js" in answer.url.partition("?")[0] and "/hub/" not in answer.url
+    ]
+
+
+def test_the_next_student_at_the_same_laptop_loads_no_file_of_lab_again(
+    front: FrontStack, chromium: Browser
+) -> None:
+    context = chromium.new_context(locale="bg")
+    page, first = open_lab(front, context, FIRST)
+    scripts = list_scripts(first)
+    assert len(scripts) > 20
+    assert {script.url.partition("/lab")[0] for script in scripts} == {front.static_url}
+    assert not any(script.from_cache for script in scripts)
+    assert {script.protocol for script in scripts} == {"h2"}
+    page.close()
+    context.clear_cookies()
+
+    _, second = open_lab(front, context, SECOND)
+    again = list_scripts(second)
+    assert len(again) >= len(scripts) - 2
+    assert [script.url for script in again if not script.from_cache] == []
+    context.close()
+
+
+def test_cookies_are_bound_to_their_host_and_end_with_the_browser(
+    front: FrontStack, chromium: Browser
+) -> None:
+    context = chromium.new_context(locale="bg")
+    open_lab(front, context, FIRST)
+    cookies = [cookie for cookie in context.cookies() if cookie["domain"].endswith(HOST)]
+    names = {cookie["name"] for cookie in cookies}
+    assert {"__Host-atelier", "__Host-jupyterhub-hub-login"} <= names, names
+    assert any(name.startswith("__Host-jupyterhub-user-") for name in names), names
+    for cookie in cookies:
+        assert cookie["secure"], cookie["name"]
+        assert not cookie["domain"].startswith("."), cookie["name"]
+        assert cookie["expires"] == -1 or cookie["name"] == "_xsrf", cookie
+        if not cookie["name"].endswith("_xsrf"):
+            assert cookie["httpOnly"] or "session-id" in cookie["name"], cookie["name"]
+    context.close()
+
+
+def test_code_runs_and_widgets_show_through_the_front(front: FrontStack, chromium: Browser) -> None:
+    context = chromium.new_context(locale="bg")
+    page, _ = open_lab(front, context, FIRST)
+    page.click('.jp-LauncherCard[data-category="Тетрадка"], .jp-LauncherCard[data-category="Notebook"]')
+    cell = page.locator(".jp-Notebook .cm-content").first
+    cell.wait_for(timeout=LAB_WITHIN_MS)
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=LAB_WITHIN_MS)
+    cell.click()
+    page.keyboard.type("import ipywidgets; ipywidgets.IntSlider(description='front')")
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector(
+        ".jp-OutputArea .widget-slider, .jp-OutputArea .jupyter-widget-slider", timeout=60_000
+    )
+    context.close()
+
+
+@pytest.mark.parametrize("missing", ["main", "jlab_core"])
+def test_without_the_shared_files_lab_comes_from_the_workspace_itself(
+    front: FrontStack, chromium: Browser, tmp_path: Path, missing: str
+) -> None:
+    context = chromium.new_context(locale="bg")
+    published = next((front.house.static_dir / "shared" / "lab").glob(f"*/{missing}.*.js"))
+    context.route(f"**/{published.name}*", lambda route: _refuse_shared(front, route))
+    page, answers = open_lab(front, context, FIRST)
+    own = [script for script in list_scripts(answers) if not script.url.startswith(front.static_url)]
+    assert any(published.name in script.url for script in own)
+    assert page.evaluate("document.cookie").count("atelier-own-files=1") == 1
+    context.close()
+
+
+def _refuse_shared(front: FrontStack, route: Any) -> None:
+    if route.request.url.startswith(front.static_url):
+        route.fulfill(status=404, body="")
+    else:
+        route.continue_()
+
+
+def test_a_front_that_was_never_filled_shows_lab_all_the_same(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    check_nginx()
+    require_file(CHROMIUM, "install Debian's package chromium")
+    stack = FrontStack(tmp_path_factory.mktemp("empty"), host=HOST)
+    empty = tmp_path / "static"
+    shutil.copytree(stack.house.static_dir / "pages", empty / "pages")
+    stack.serve_files_from(empty)
+    with stack as front, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=front.chromium_arguments)
+        page, answers = open_lab(front, browser.new_context(locale="bg"), SECOND)
+        assert page.locator(".jp-LabShell").count() == 1
+        assert any("/user/" in script.url for script in list_scripts(answers))
+        browser.close()
