@@ -61,18 +61,22 @@ def create_app(
         max_body_size=PAGE_BODY_LIMIT_BYTES,
     )
     app.state.services = services
-    app.mount(f"{SERVICE_PREFIX}internal", NoFailureEscapes(DirectOnly(create_internal_app(services))))
-    app.mount(f"{SERVICE_PREFIX}api/v1", NoFailureEscapes(exchange.create_api(services)))
     metrics = Metrics(services)
-    app.router.routes.append(
-        Route(f"{SERVICE_PREFIX}metrics", DirectOnly(AnswerMetrics(metrics, services)), methods=["GET"])
-    )
+    _mount_for_machines(app, services, metrics)
     pages.install(app, services)
     app.add_middleware(OwnHostOnly, origin=settings.service_origin)
     app.add_middleware(SafeHeaders)
     app.add_middleware(AccessLog)
     app.add_middleware(CountRequests, metrics=metrics)
     return app
+
+
+def _mount_for_machines(app: FastAPI, services: Services, metrics: Metrics) -> None:
+    """What is no page and knows no session; a request from a browser finds only the exchange."""
+    app.mount(f"{SERVICE_PREFIX}internal", NoFailureEscapes(DirectOnly(create_internal_app(services))))
+    app.mount(f"{SERVICE_PREFIX}api/v1", NoFailureEscapes(exchange.create_api(services)))
+    answer = DirectOnly(AnswerMetrics(metrics, services))
+    app.router.routes.append(Route(f"{SERVICE_PREFIX}metrics", answer, methods=["GET"]))
 
 
 @contextlib.asynccontextmanager
