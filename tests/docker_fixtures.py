@@ -26,8 +26,9 @@ def images(daemon: Daemon) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def town(daemon: Daemon, images: dict[str, str]) -> Town:
-    """The daemon with its images and the workspaces' network."""
+def town(daemon: Daemon) -> Town:
+    """The daemon with the workspaces' images and network; hub and service are processes of the machine."""
+    provide_images(daemon, ["workspace", "course"])
     return Town.make(daemon)
 
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -21,7 +21,7 @@ from typing import IO, Self
 import docker
 import psutil
 
-from images.build import build_images
+from images.build import build_images, list_with_parents
 from images.catalog import load_images, name_tag
 from tests.components import skip_or_fail
 from tests.waiting import wait_until
@@ -266,14 +266,18 @@ def add_machine_settings(root: Path) -> None:
 
 
 # ------------------------------------------------ images
-def provide_images(daemon: Daemon) -> dict[str, str]:
-    """Build all images (from the cache what has not changed). Returns name → tag."""
+def provide_images(daemon: Daemon, names: Sequence[str] = ()) -> dict[str, str]:
+    """Build images with their parents (default: all; what has not changed comes from the cache).
+
+    Returns name → tag.
+    """
+    wanted = list_with_parents(load_images(), names or list(load_images()))
     os.environ["DOCKER_HOST"] = daemon.url
     try:
-        build_images(load_images(), VERSION, str(CLIENT))
+        build_images(wanted, VERSION, str(CLIENT))
     finally:
         del os.environ["DOCKER_HOST"]
-    return {name: name_tag(name, VERSION) for name in load_images()}
+    return {name: name_tag(name, VERSION) for name in wanted}
 
 
 VERSION = "test"
