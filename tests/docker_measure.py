@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     cache = find_cache()
     with Daemon(cache / "docker") as daemon:
         provide_base(daemon, cache)
-        images = provide_images(daemon)
+        images = provide_images(daemon, ["course", "hub", "service"])
         rows = measure_sizes(daemon, images)
         with tempfile.TemporaryDirectory() as folder, DockerStack(Path(folder), Town.make(daemon)) as stack:
             rows += measure_starts(stack, chosen.students) + measure_kinds(stack)
