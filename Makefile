@@ -44,6 +44,7 @@ test: $(SET_UP) $(STAMPS)/test ## Set everything up, check the style and run all
 	@style=0; $(MAKE) check || style=$$?; $(PY) -m pytest $(PYTEST_ARGS) && exit $$style
 
 test-docker: $(SET_UP) $(STAMPS)/test ## What needs Docker (as root): build the images, test them and the engine `docker`
+	@ATELIER_TEST_ENGINE=docker $(PY) -m pytest tests/browser/test_walk.py
 	@exec $(PY) -m pytest -m docker $(PYTEST_ARGS)
 
 images: $(SET_UP) ## Build the container images with the Docker that DOCKER_HOST names
@@ -59,8 +60,8 @@ fix: $(STAMPS)/test ## Mend what ruff can mend: order of imports, line breaks
 	@$(PY) -m ruff format .
 
 lock: $(STAMPS)/python ## Lock the Python dependencies again, with hashes, after a change in requirements/*.in
-	@cd requirements && for name in run test bootstrap hub service workspace; do \
-	  limits=""; case $$name in hub|service|workspace) limits="-c run.txt";; esac; \
+	@cd requirements && for name in run test bootstrap hub service workspace proxy; do \
+	  limits=""; case $$name in hub|service|workspace|proxy) limits="-c run.txt";; esac; \
 	  ../$(UV) compile $$name.in $$limits --excludes excluded.txt --python-version 3.11 --generate-hashes --quiet \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o $$name.txt; done
 	@echo "Locked. Read the difference (git diff requirements), then: make test"

@@ -7,6 +7,7 @@ from typing import Any
 from hub_config import rights, services, workspaces
 from hub_config.city import City
 from hub_config.pages import cure_expired_sessions, install_languages
+from hub_config.proxy import WatchedProxy
 from hub_config.settings import SERVICE_NAME, SERVICE_PREFIX, HubSettings
 from hub_config.sign_in import ACCOUNT_PATTERN, AtelierAuthenticator
 
@@ -50,6 +51,7 @@ def set_addresses(c: Any, settings: HubSettings) -> None:
 
 def set_proxy(c: Any, settings: HubSettings) -> None:
     """The proxy is a process of its own: open connections survive a restart of the hub."""
+    c.JupyterHub.proxy_class = WatchedProxy
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = f"http://{LOOPBACK}:{settings.proxy_api_port}"
     c.ConfigurableHTTPProxy.auth_token = settings.proxy_token.get_secret_value()

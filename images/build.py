@@ -70,6 +70,8 @@ def fill_context(image: Image, folder: Path) -> None:
     for name in image.folders:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    for name in image.files:
+        shutil.copy(REPOSITORY / name, folder)
     for package in image.packages:
         build_wheel(REPOSITORY / package, folder / "wheels")
 
@@ -100,7 +102,7 @@ def list_inputs(image: Image) -> list[str]:
     """Return the paths of the checkout from which the image is made, its parent's left out."""
     packages = [path for package in image.packages for path in (HUB_PARTS if package == "." else [package])]
     lock = [f"requirements/{image.lock}", "images/build_environment.sh"] if image.lock else []
-    return [f"images/{image.name}", *lock, *packages, *image.folders]
+    return [f"images/{image.name}", *lock, *packages, *image.folders, *image.files]
 
 
 def find_last_change(paths: list[str]) -> tuple[str, str]:

@@ -23,6 +23,7 @@ class Image(BaseModel):
     lock: str | None = None
     packages: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -75,7 +75,7 @@ def test_locked_packages_are_installed_without_their_dependencies() -> None:
 def test_locks_agree_on_every_version() -> None:
     run, test = (list_pins(REQUIREMENTS / f"{name}.txt") for name in ("run", "test"))
     assert {name: test.get(name) for name in run} == run
-    for part in ("bootstrap", "hub", "service", "workspace"):
+    for part in ("bootstrap", "hub", "service", "workspace", "proxy"):
         pins = list_pins(REQUIREMENTS / f"{part}.txt")
         assert {name: run.get(name) for name in pins} == pins, part
 
