@@ -338,6 +338,23 @@ def test_one_submission_that_cannot_be_unpacked_never_stops_the_others(
     assert not (teacher.home / SLUG / "submitted" / broken).joinpath("project1").exists()
 
 
+def test_a_notebook_that_would_fill_the_memory_is_not_collected_and_stops_nobody(
+    teacher: Workspace, stand: Stand, tmp_path: Path
+) -> None:
+    release(teacher, "project1")
+    for role in ("team", "other team"):
+        workspace = make_workspace(stand, role, tmp_path / role)
+        folder = solve(workspace, "project1")
+        if role == "team":
+            (folder / "huge.ipynb").write_bytes(b'{"cells": []}' + b" " * 1_200_000)
+        (folder / "who.txt").write_text(role)
+        workspace.run("Submit", SLUG, "project1", quiet_s=0.01)
+    collected = teacher.run("Collect", SLUG, "project1", notebook_max_mb=1)
+    assert list(collected.broken) == [stand.accounts["team"]]
+    assert "huge.ipynb" in collected.broken[stand.accounts["team"]]
+    assert collected.collected == [stand.accounts["other team"]]
+
+
 def ruin_blob(stand: Stand, account: str) -> None:
     """Damage the stored archive on the service's disk, as a failing disk would."""
     from atelier.store.models import Submission

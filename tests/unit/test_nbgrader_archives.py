@@ -85,6 +85,14 @@ def test_sparse_giant_is_refused_before_it_is_read(tmp_path: Path) -> None:
     assert not (tmp_path / "a.tar.gz").exists()
 
 
+def test_a_notebook_too_large_to_be_graded_is_refused_with_the_repair(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "data.csv").write_bytes(b"0" * 1_500_000)
+    (tmp_path / "work" / "big.ipynb").write_bytes(b"0" * 1_500_000)
+    with pytest.raises(PackingRefusal, match=r"big\.ipynb.*Clear its outputs"):
+        pack(tmp_path / "work", tmp_path / "a.tar.gz", limits=PackLimits(notebook_mb=1))
+
+
 def test_too_many_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     for number in range(3):

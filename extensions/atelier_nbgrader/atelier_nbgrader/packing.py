@@ -34,6 +34,7 @@ class PackLimits:
 
     total_mb: int = 200
     files: int = 2000
+    notebook_mb: int = 20
 
 
 class PackingRefusal(Exception):
@@ -99,6 +100,12 @@ def _check_size(files: list[tuple[str, Path]], limits: PackLimits) -> None:
         )
         raise PackingRefusal(text.format(count=len(files), most=limits.files))
     sizes = [(file.stat().st_size, name) for name, file in files]
+    for size, name in sizes:
+        if name.endswith(".ipynb") and size > limits.notebook_mb * MB:
+            text = _(
+                "“{name}” has {size} MB, a notebook may have {most} MB. Clear its outputs and try again."
+            )
+            raise PackingRefusal(text.format(name=name, size=size // MB, most=limits.notebook_mb))
     total = sum(size for size, _name in sizes)
     if total > limits.total_mb * MB:
         largest, name = max(sizes)

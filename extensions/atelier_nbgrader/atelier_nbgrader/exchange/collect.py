@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.exchange import abc
+from traitlets import Integer
 
 from atelier_nbgrader.desk import Desk
 from atelier_nbgrader.exchange.client import ServiceRefusal, path
@@ -14,7 +15,7 @@ from atelier_nbgrader.exchange.exchange import Exchange
 from atelier_nbgrader.gradebook import open_gradebook, write_assignments, write_roster
 from atelier_nbgrader.instants import folder_time, parse_instant
 from atelier_nbgrader.language import translate as _
-from atelier_nbgrader.unpacking import BrokenArchive, unpack
+from atelier_nbgrader.unpacking import BrokenArchive, show, unpack
 
 # nbgrader parses "<date> <time> UTC" right; numeric offsets it takes for seconds.
 TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
@@ -25,6 +26,12 @@ class ExchangeCollect(Exchange, abc.ExchangeCollect):
 
     Afterwards `collected` lists the accounts, and `broken` maps an account to the reason.
     """
+
+    notebook_max_mb = Integer(
+        20,
+        help="Largest notebook that is collected, in MB. Reading one takes up to 30 times its size in "
+        "memory: a larger one would end the course workspace, and with it the grading of everybody.",
+    ).tag(config=True)
 
     collected: list[str]
     broken: dict[str, str]
@@ -80,6 +87,7 @@ class ExchangeCollect(Exchange, abc.ExchangeCollect):
             where = path("submissions", receipt["id"], "archive")
             self.service.download(where, archive, self.archive_max_bytes)
             unpack(archive, files, self.unpack_limits)
+            self.check_notebooks(files)
             # Ours, whatever the archive contains under these names.
             _write_own(
                 files / "timestamp.txt", parse_instant(receipt["received_at"]).strftime(TIMESTAMP_FORMAT)
@@ -89,6 +97,16 @@ class ExchangeCollect(Exchange, abc.ExchangeCollect):
             # First the note, then the folder: after a crash in between the next collect brings it again.
             self.desk.note_collected(receipt)
             files.rename(target)
+
+    def check_notebooks(self, files: Path) -> None:
+        """Raise BrokenArchive when a notebook is too large to be opened."""
+        for file in files.rglob("*.ipynb"):
+            size_mb = file.stat().st_size / 1_000_000
+            if file.is_file() and size_mb > self.notebook_max_mb:
+                text = _("“{name}” has {size} MB, a notebook may have {most} MB. Ask for it without outputs.")
+                raise BrokenArchive(
+                    text.format(name=show(file.name), size=round(size_mb), most=self.notebook_max_mb)
+                )
 
     def keep_earlier(self, account: str, target: Path) -> None:
         if not target.exists():
