@@ -4,6 +4,7 @@
 
     shared/lab/<content id>/…             Lab's own files              https://static--service.<host>/lab/<id>/…
     shared/labextensions/<content id>/…   browser parts of extensions
+    shared/answers/<hash>.json            what Lab asks its server at each start, where it is the same for many
     by-version/<hash>/hub/static/…        the hub's, as its pages ask for them with ?v=<hash>
     by-version/<hash>/services/atelier/static/…   the service's, likewise
     pages/                                what is shown while nothing behind the front answers
@@ -51,6 +52,20 @@ def publish_lab(target: Path) -> None:
     for part, (folder, _) in PARTS.items():
         files = {name: file for name, file in list_files(folder) if Path(name).name not in NOT_FOR_BROWSERS}
         _publish_folder(files, target / "shared" / part / find_content_id(folder))
+    _publish_answers(target / "shared" / "answers")
+
+
+def _publish_answers(folder: Path) -> None:
+    from atelier_lab.shared_answers import find_answer_name, list_shared_answers
+
+    with tempfile.TemporaryDirectory() as work:
+        (Path(work) / "links").mkdir()
+        for number, answer in enumerate(list_shared_answers(Path(work) / "links")):
+            name = find_answer_name(answer)
+            source = Path(work) / f"{number}.json"
+            source.write_bytes(answer)
+            if not (folder / name).exists():
+                _copy_into({name: source}, folder)
 
 
 def publish_hub(target: Path) -> None:

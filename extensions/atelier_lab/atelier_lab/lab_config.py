@@ -29,8 +29,8 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     c.LabApp.extension_manager = "readonly"
     c.LabApp.app_settings_dir = str(_write_app_settings(kind, environ.get("ATELIER_LANGUAGE", "en")))
     # Only the environment's: what lies in a home, which a whole team can write, is no part of Lab.
-    c.LabApp.labextensions_path = [str(_link_browser_parts(kind))]
-    c.LabApp.schemas_dir = str(_link_schemas())
+    c.LabApp.labextensions_path = [str(link_browser_parts(_own_folder(), kind))]
+    c.LabApp.schemas_dir = str(link_schemas(_own_folder()))
     if environ.get("ATELIER_STATIC_URL"):
         c.LabApp.templates_dir = str(_write_templates())
 
@@ -96,10 +96,10 @@ def setting_overrides(language: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _link_browser_parts(kind: str) -> Path:
+def link_browser_parts(below: Path, kind: str) -> Path:
     """Make a folder with links to the extensions that this kind of workspace loads."""
     installed, _ = PARTS["labextensions"]
-    folder = _own_folder() / "labextensions"
+    folder = below / "labextensions"
     shutil.rmtree(folder, ignore_errors=True)
     for package in [*installed.glob("[!@]*/package.json"), *installed.glob("@*/*/package.json")]:
         name = package.parent.relative_to(installed).as_posix()
@@ -109,12 +109,12 @@ def _link_browser_parts(kind: str) -> Path:
     return folder
 
 
-def _link_schemas() -> Path:
+def link_schemas(below: Path) -> Path:
     """Make a folder with links to the descriptions of settings that Lab itself uses.
 
     Notebook 7's lie in the same place, and the browser asks for all of them at each start.
     """
-    folder = _own_folder() / "schemas"
+    folder = below / "schemas"
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / "@jupyterlab"
     link.unlink(missing_ok=True)

@@ -54,6 +54,8 @@ def find_content_id(folder: Path) -> str:
 @functools.cache
 def find_shared_addresses(static_url: str) -> dict[str, str]:
     """Return what Lab's page must say, by the names in its configuration, for files at `static_url`."""
+    from atelier_lab.shared_answers import find_answer_name, make_translations
+
     addresses = {
         option: f"{static_url}/{part}/{find_content_id(folder)}"
         for part, (folder, option) in PARTS.items()
@@ -63,14 +65,18 @@ def find_shared_addresses(static_url: str) -> dict[str, str]:
     for file in lab.glob(_LARGEST):
         version = file.name.split(".")[1]
         addresses["atelierPreload"] = f"{addresses[option]}/{file.name}?v={version}"
-    return {**addresses, "atelierStaticUrl": static_url}
+    translations = find_answer_name(make_translations())
+    return {**addresses, "atelierStaticUrl": static_url, "atelierTranslations": translations}
 
 
-def install_shared_files(web_app: Any, environ: Mapping[str, str]) -> None:
-    """Let Lab's page name the shared address, unless this browser has found that it does not work."""
+def install_shared_files(web_app: Any, environ: Mapping[str, str]) -> bool:
+    """Let Lab's page name the shared address, unless this browser has found that it does not work.
+
+    Returns whether there is such an address.
+    """
     static_url = environ.get("ATELIER_STATIC_URL", "").rstrip("/")
     if not static_url or not environ.get("ATELIER_KIND"):
-        return
+        return False
     earlier = web_app.settings.get("page_config_hook")
 
     def say_where(handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
@@ -81,3 +87,4 @@ def install_shared_files(web_app: Any, environ: Mapping[str, str]) -> None:
         return {**page_config, **find_shared_addresses(static_url)}
 
     web_app.settings["page_config_hook"] = say_where
+    return True
