@@ -1,7 +1,5 @@
 """Routes of a course: its assignments and deadlines, its marks as a file."""
 
-import datetime as dt
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -13,9 +11,9 @@ from atelier.pages.course import (
     list_assignment_lines,
     load_people,
 )
+from atelier.pages.date_fields import read_local_time, read_turn, show_local_in_field
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
 from atelier.pages.links import course_workspace_url, grading_url
-from atelier.texts import N_, translate
 
 router = APIRouter(prefix="/courses/{slug}")
 
@@ -49,12 +47,12 @@ def set_due(site: CurrentSite, visitor: CurrentVisitor, slug: str, name: str, fo
         course = find_taught_course(session, site, visitor, slug, now)
         assignment = find_course_assignment(session, course, name)
         local = read_local_time(str(form.get("due", "")), visitor.language)
-        fold = {"first": 0, "second": 1}.get(str(form.get("turn", "")))
+        fold = read_turn(str(form.get("turn", "")))
         try:
             projects.set_due(session, assignment.id, local, zone=course.zone, fold=fold)
         except projects.AmbiguousTime:
             assert local is not None
-            return site.go(f"{page}?twice={local.strftime('%Y-%m-%dT%H:%M')}#due")
+            return site.go(f"{page}?twice={show_local_in_field(local)}#due")
         except projects.ProjectError as error:
             raise Stopped(error.text(visitor.language), back=page) from error
     return site.go(f"{page}?done=due")
@@ -72,17 +70,3 @@ def download_marks(site: CurrentSite, visitor: CurrentVisitor, slug: str) -> Res
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{course.slug}-marks.csv"'},
     )
-
-
-def read_local_time(text: str, language: str) -> dt.datetime | None:
-    """Read what a date-time field sends (``2026-11-23T14:30``); empty is no deadline. Raises Stopped."""
-    if not text.strip():
-        return None
-    try:
-        local = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        local = None
-    if local is None or local.tzinfo is not None:
-        message = translate(language)(N_("“%(text)s” is no date and time. Write it like 2026-11-23T14:30."))
-        raise Stopped(message % {"text": text[:40]}, status=422)
-    return local.replace(second=0, microsecond=0)

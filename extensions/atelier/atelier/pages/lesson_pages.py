@@ -6,9 +6,9 @@ from fastapi.responses import Response
 from atelier import lessons, projects
 from atelier.pages.answers import Absent, Stopped
 from atelier.pages.course import find_taught_course
-from atelier.pages.course_pages import read_local_time
+from atelier.pages.date_fields import read_day, read_local_time
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
-from atelier.pages.lessons import TypedLesson, load_choices, make_announcement, read_day, read_typed
+from atelier.pages.lessons import TypedLesson, load_choices, make_announcement, read_typed
 from atelier.pages.links import course_workspace_url
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor

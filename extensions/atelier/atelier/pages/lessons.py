@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 from atelier import lessons, projects
 from atelier.pages.answers import Stopped
 from atelier.pages.course import TaughtCourse
+from atelier.pages.date_fields import read_day, read_turn
 from atelier.store.models import CourseClass, Lesson, LessonClass, Project, SchoolClass
 from atelier.texts import N_, translate
 
@@ -125,14 +126,5 @@ def make_announcement(
         class_ids=typed.class_ids,
         personal=typed.personal,
         project_id=typed.project or None,
-        fold={"first": 0, "second": 1}.get(typed.turn),
+        fold=read_turn(typed.turn),
     )
-
-
-def read_day(text: str, language: str) -> dt.date:
-    """Read what a date field sends (``2026-11-23``). Raises Stopped."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        message = translate(language)(N_("“%(text)s” is no date. Write it like 2026-11-23."))
-        raise Stopped(message % {"text": text[:40]}, status=422) from None

@@ -1,8 +1,6 @@
 """Routes of one assignment for its teachers: who submitted when, the staged results, their confirmation."""
 
-import datetime as dt
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -11,6 +9,7 @@ from atelier import exchange, marks
 from atelier.pages.adjustments import read_adjustments, was_shown
 from atelier.pages.answers import Stopped
 from atelier.pages.course import TaughtCourse, find_course_assignment, find_taught_course
+from atelier.pages.date_fields import check_field_value, show_in_field
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
 from atelier.pages.links import course_workspace_url, grading_url
 from atelier.pages.site import Site
@@ -101,24 +100,11 @@ def _render(
         listed=preview,
         accept_ungraded=accept_ungraded,
         released=released,
-        due_value=_field_value(assignment.due_at, course.zone),
-        twice=_check_field_value(twice),
+        due_value=show_in_field(assignment.due_at, course.zone),
+        twice=check_field_value(twice),
         recalculated=recalculated,
         unasked=unasked,
         zero=Decimal(0),
         workspace_url=course_workspace_url(site, course.id, visitor.id),
         grading_url=grading_url(site, course.id),
     )
-
-
-def _field_value(instant: dt.datetime | None, zone: str) -> str:
-    """What a date-time field shows for an instant, on the clock of `zone`."""
-    return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M") if instant else ""
-
-
-def _check_field_value(text: str) -> str:
-    """Return `text` when it is a local date and time, else '': it comes from the address."""
-    try:
-        return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M").strftime("%Y-%m-%dT%H:%M")  # noqa: DTZ007
-    except ValueError:
-        return ""

@@ -5,7 +5,7 @@ internal network: a request that went through the proxy does not find this inter
 """
 
 import dataclasses
-import hmac
+import secrets
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -37,7 +37,7 @@ def check_asked_by_hub(request: Request, services: AnyServices) -> None:
     """Raise 401 for whoever does not hold the hub's token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     expected = services.settings.hub_service_token.get_secret_value()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), expected.encode()):
+    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), expected.encode()):
         raise HTTPException(401)
 
 

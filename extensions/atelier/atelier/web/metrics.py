@@ -5,7 +5,7 @@ answer. Asked with a token of its own, straight over the internal network; witho
 """
 
 import asyncio
-import hmac
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -132,7 +132,7 @@ class AnswerMetrics:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get("authorization", "").encode()
         response: Response = PlainTextResponse("404: not found\n", status_code=404)
-        if self._expected is not None and hmac.compare_digest(given, self._expected):
+        if self._expected is not None and secrets.compare_digest(given, self._expected):
             # A thread: the database may be slow to answer just when somebody wants to know why.
             page = await asyncio.to_thread(generate_latest, self._metrics.registry)
             response = Response(page, media_type=CONTENT_TYPE)
