@@ -68,6 +68,12 @@ def test_environment_is_what_the_architecture_promises() -> None:
     }
 
 
+def test_the_architecture_names_every_variable_of_a_workspace() -> None:
+    page = (Path(__file__).parents[2] / "docs/architecture.md").read_text(encoding="utf-8")
+    environment = describe_environment(make_account("course", "geo-8a"), "s", "p", "https://city.example/lab")
+    assert [name for name in environment if f"| `{name}` |" not in page] == []
+
+
 def test_course_is_named_in_course_workspaces_only() -> None:
     assert "ATELIER_COURSE" not in describe_environment(make_account("team"), "s", "p")
 
