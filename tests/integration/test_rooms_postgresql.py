@@ -1,4 +1,4 @@
-"""Projects, teams and marks on PostgreSQL: the very claims of the unit tests, once more."""
+"""Projects, teams, lessons and marks on PostgreSQL: the very claims of the unit tests, once more."""
 
 import inspect
 import tempfile
@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from tests.postgresql import run_postgresql
 from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
-from tests.unit.test_marks import *  # noqa: F403 - the claims and their fixtures
+from tests.unit.test_lessons import *  # noqa: F403 - the claims and their fixtures
+from tests.unit.test_marks import *  # noqa: F403
 from tests.unit.test_projects_courses import *  # noqa: F403
 from tests.unit.test_projects_teams import *  # noqa: F403
 

@@ -291,6 +291,19 @@ async def test_a_forgotten_workspace_that_would_end_during_the_lesson_starts_ane
     assert set(place.hub.servers) == place.active
 
 
+async def test_a_lesson_with_nothing_left_to_stop_is_not_looked_at_again(place: Place) -> None:
+    await place.start_all(BELL - 5 * MINUTE)
+    for minute in (10, 11, 12):
+        await place.keep(END + minute * MINUTE)
+    assert not place.hub.servers
+    (done,) = place.keeper.done_with
+    assert done.lesson_id == place.lesson.id
+    with place.keeper.sessions() as session:
+        assert not lessons.list_over(session, place.now, place.keeper.done_with)
+    await place.keep(END + 3 * 60 * MINUTE)
+    assert not place.keeper.done_with
+
+
 async def test_a_slow_hub_is_asked_less_often(place: Place) -> None:
     seconds = iter([0.0, 2.0, 19.0, 21.0, 21.0])
     await place.keeper.look(place.active, lambda: next(seconds))

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from atelier import projects
+from atelier.lessons.due import load_skips
 from atelier.lessons.errors import LessonError, LessonNotFound
-from atelier.lessons.timetable import WEEK, Occurrence, list_occurrences
+from atelier.lessons.timetable import DAY, WEEK, Occurrence, list_occurrences
 from atelier.store.models import Course, CourseClass, Lesson, LessonClass, LessonSkip
 from atelier.texts import N_
 
@@ -72,11 +73,13 @@ def list_coming(
 ) -> list[tuple[Occurrence, Lesson]]:
     """Return the course's lessons that are not over yet, up to `within` ahead, by bell."""
     query = select(Lesson).where(Lesson.course_id == course_id, Lesson.removed_at.is_(None))
+    announced = list(session.scalars(query.where(Lesson.last_on >= (now - 2 * DAY).date())))
+    skips = load_skips(session, [lesson.id for lesson in announced])
     found = [
         (occurrence, lesson)
-        for lesson in session.scalars(query)
-        for occurrence in list_occurrences(lesson, _load_skips(session, lesson.id), now, now + within)
-        if not _is_skipped(session, lesson.id, occurrence.held_on)
+        for lesson in announced
+        for occurrence in list_occurrences(lesson, {}, now, now + within)
+        if occurrence.held_on not in skips.get(lesson.id, {})
     ]
     return sorted(found, key=lambda item: (item[0].starts_at, item[0].lesson_id))
 
@@ -103,11 +106,6 @@ def _find(session: Session, course_id: str, lesson_id: str) -> Lesson:
     if lesson is None or lesson.course_id != course_id or lesson.removed_at is not None:
         raise LessonNotFound(lesson_id)
     return lesson
-
-
-def _load_skips(session: Session, lesson_id: str) -> dict[dt.date, dt.datetime]:
-    query = select(LessonSkip).where(LessonSkip.lesson_id == lesson_id)
-    return {skip.held_on: skip.at for skip in session.scalars(query)}
 
 
 def _is_skipped(session: Session, lesson_id: str, held_on: dt.date) -> bool:

@@ -9,9 +9,8 @@ counts.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 from zoneinfo import ZoneInfo
-
-from atelier.store.models import Lesson
 
 WEEK = dt.timedelta(days=7)
 DAY = dt.timedelta(days=1)
@@ -41,8 +40,31 @@ class Occurrence:
         return self.prepare_at <= now < self.ends_at
 
 
+class Times(Protocol):
+    """What a lesson says about when it is held: a row of the table, or its columns (a city has thousands)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def course_id(self) -> str: ...
+    @property
+    def first_on(self) -> dt.date: ...
+    @property
+    def last_on(self) -> dt.date: ...
+    @property
+    def bell(self) -> dt.time: ...
+    @property
+    def fold(self) -> int: ...
+    @property
+    def zone(self) -> str: ...
+    @property
+    def minutes(self) -> int: ...
+    @property
+    def removed_at(self) -> dt.datetime | None: ...
+
+
 def list_occurrences(
-    lesson: Lesson, skips: dict[dt.date, dt.datetime], start: dt.datetime, end: dt.datetime
+    lesson: Times, skips: dict[dt.date, dt.datetime], start: dt.datetime, end: dt.datetime
 ) -> list[Occurrence]:
     """Return the lesson's days of which any part, preparation included, lies in [`start`, `end`), in order.
 
@@ -56,16 +78,16 @@ def list_occurrences(
     return [o for o in found if o is not None and o.prepare_at < end and o.ends_at > start]
 
 
-def _list_days(lesson: Lesson, first: dt.date, last: dt.date) -> Iterator[dt.date]:
+def _list_days(lesson: Times, first: dt.date, last: dt.date) -> Iterator[dt.date]:
     """The lesson's days within [`first`, `last`]."""
-    weeks = max(0, -(-(first - lesson.first_on).days // 7))
+    weeks = max(0, -((lesson.first_on - first).days // 7))  # rounded up
     day = lesson.first_on + weeks * WEEK
     while day <= min(last, lesson.last_on):
         yield day
         day += WEEK
 
 
-def _make_occurrence(lesson: Lesson, day: dt.date, skipped_at: dt.datetime | None) -> Occurrence | None:
+def _make_occurrence(lesson: Times, day: dt.date, skipped_at: dt.datetime | None) -> Occurrence | None:
     fold = lesson.fold if day == lesson.first_on else 0
     local = dt.datetime.combine(day, lesson.bell, ZoneInfo(lesson.zone)).replace(fold=fold)
     starts_at = local.astimezone(dt.UTC)

@@ -65,6 +65,15 @@ def plan_lessons(
     return LessonPlan(start, sorted({*renew, *ended}), report, under_way)
 
 
+def is_done_with(lesson: DueLesson, servers: Mapping[str, Server]) -> bool:
+    """Whether none of the workspaces that were started for a lesson is left; no other can join them."""
+    return not any(a in servers and _was_started_for(lesson.when, servers[a]) for a in lesson.accounts)
+
+
+def _was_started_for(when: Occurrence, server: Server) -> bool:
+    return server.started_at is None or when.prepare_at <= server.started_at < when.ends_at
+
+
 def _must_renew(account: str, when: Occurrence, server: Server, rules: LessonRules, now: dt.datetime) -> bool:
     """Whether a workspace from before would end by itself during the lesson, and nobody is active in it now.
 
@@ -99,7 +108,6 @@ def _must_stop(when: Occurrence, server: Server, rules: LessonRules, now: dt.dat
 
     One that somebody had open before, or opened afterwards, is left to its school's idle time.
     """
-    started, used = server.started_at, server.last_activity_at
-    if not server.ready or started is None or not when.prepare_at <= started < when.ends_at:
+    if not server.ready or not _was_started_for(when, server):
         return False
-    return now - max(when.ends_at, used or started) >= rules.quiet
+    return now - max(when.ends_at, server.last_activity_at or when.ends_at) >= rules.quiet

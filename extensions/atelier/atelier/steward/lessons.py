@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from atelier import lessons
 from atelier.steward.hub import HubClient, HubRefused, HubUnreachable
-from atelier.steward.lesson_plan import LessonPlan, LessonRules, plan_lessons
+from atelier.steward.lesson_plan import LessonPlan, LessonRules, is_done_with, plan_lessons
 from atelier.store import SessionFactory
 from atelier.store.models import Course
 from hub_config.city import City
@@ -27,6 +27,7 @@ LOOK_EVERY_S = 5.0
 MOST_ATTEMPTS = 3  # for one account and lesson: a workspace that cannot start must not keep the hub busy
 AT_ONCE = dt.datetime.min.replace(tzinfo=dt.UTC)
 RETRY = dt.timedelta(seconds=60)
+KEEP_ATTEMPTS = dt.timedelta(hours=12)
 BUSY_RETRY = dt.timedelta(seconds=10)
 STOPS_AT_ONCE = 4
 REPORTS_AT_ONCE = 4
@@ -53,6 +54,7 @@ class LessonKeeper:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     stopping: set[str] = field(default_factory=set)
     attempts: dict[tuple[str, dt.datetime], Attempts] = field(default_factory=dict)
+    done_with: set[lessons.Occurrence] = field(default_factory=set)
     look_due_s: float = 0.0
 
     async def look(self, active: frozenset[str], monotonic: Callable[[], float]) -> None:
@@ -72,12 +74,14 @@ class LessonKeeper:
         """
         now = self.clock()
         with self.sessions() as session:
-            due, over = lessons.list_due(session, now), lessons.list_over(session, now)
+            due, over = lessons.list_due(session, now), lessons.list_over(session, now, self.done_with)
+            self._forget(now)
             if not due and not over:
-                self.attempts.clear()
                 return LessonPlan()
             rules = LessonRules(self.quiet, self.city, _load_schools(session))
-        plan = plan_lessons(due, over, active, await self.hub.read_servers(), rules, now)
+        servers = await self.hub.read_servers()
+        plan = plan_lessons(due, over, active, servers, rules, now)
+        self.done_with |= {lesson.when for lesson in over if is_done_with(lesson, servers)}
         self._start_some(plan, now)
         self._stop_some(plan)
         await self._report(plan, now)
@@ -87,6 +91,11 @@ class LessonKeeper:
         """Wait until the starts and stops that are under way have been answered."""
         while self.tasks:
             await asyncio.wait(self.tasks.values())
+
+    def _forget(self, now: dt.datetime) -> None:
+        """Forget what is about lessons of hours ago."""
+        self.done_with = {when for when in self.done_with if now - when.ends_at < lessons.OVER_FOR}
+        self.attempts = {key: tried for key, tried in self.attempts.items() if now - key[1] < KEEP_ATTEMPTS}
 
     def _start_some(self, plan: LessonPlan, now: dt.datetime) -> None:
         mine = {account for account in self.tasks if account not in self.stopping}
