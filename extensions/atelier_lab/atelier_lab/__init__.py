@@ -25,11 +25,6 @@ async def _start_jupyter_server_extension(server_app: Any) -> None:
     """Called when all is set up: JupyterHub sets its own hook for Lab's page after extensions are loaded."""
     from atelier_lab.shared_files import install_shared_files
 
-    if os.environ.get("ATELIER_KIND"):
-        # What a kernel sends to the browser is repetitive text; uncompressed it is half of a warm start.
-        server_app.web_app.settings.setdefault(
-            "websocket_compression_options", {"compression_level": 6, "mem_level": 5}
-        )
     if install_shared_files(server_app.web_app, os.environ):
         from atelier_lab.shared_answers import add_settings_route
 

@@ -31,6 +31,8 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     # Only the environment's: what lies in a home, which a whole team can write, is no part of Lab.
     c.LabApp.labextensions_path = [str(link_browser_parts(_own_folder(), kind))]
     c.LabApp.schemas_dir = str(link_schemas(_own_folder()))
+    # What a kernel sends is repetitive text; uncompressed it is half of what a warm start loads.
+    c.ServerApp.websocket_compression_options = {"compression_level": 6, "mem_level": 5}
     if environ.get("ATELIER_STATIC_URL"):
         c.LabApp.templates_dir = str(_write_templates())
 
