@@ -36,7 +36,7 @@ def test_a_school_of_an_earlier_version_goes_on_with_its_people_and_can_announce
         assert session.get_one(Person, ids[0]).display_name == "Т У"
         session.add(
             Lesson(
-                course_id=ids[1], first_on=NOW.date(), last_on=NOW.date(), bell=dt.time(8), zone="Europe/Sofia",
-                minutes=40, personal=True, announced_by=ids[0], announced_at=NOW,
+                course_id=ids[1], first_on=NOW.date(), last_on=NOW.date(), bell=dt.time(8), minutes=40,
+                zone="Europe/Sofia", personal=True, announced_by=ids[0], announced_at=NOW,
             )
         )  # fmt: skip
