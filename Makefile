@@ -51,7 +51,7 @@ images: $(SET_UP) ## Build the container images with the Docker that DOCKER_HOST
 	@exec $(PY) -m images.build
 
 check: $(SET_UP) $(STAMPS)/test ## Style, types and import rules only: ruff, mypy --strict, import-linter
-	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy" "mypy -p demo" "mypy -p front"; do \
+	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy" "mypy -p bench -p demo -p deploy -p front -p images"; do \
 	  echo "== $$tool"; $(PY) -m $$tool || failed=1; done; \
 	  echo "== lint-imports"; "$(VENV)/bin/lint-imports" || failed=1; exit $$failed
 

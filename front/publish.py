@@ -4,7 +4,7 @@
 
     shared/lab/<content id>/…             Lab's own files              https://static--service.<host>/lab/<id>/…
     shared/labextensions/<content id>/…   browser parts of extensions
-    shared/answers/<hash>.json            what Lab asks its server at each start, where it is the same for many
+    shared/answers/<hash>.json            what Lab asks its server at each start, where equal for many
     by-version/<hash>/hub/static/…        the hub's, as its pages ask for them with ?v=<hash>
     by-version/<hash>/services/atelier/static/…   the service's, likewise
     pages/                                what is shown while nothing behind the front answers
@@ -82,7 +82,7 @@ def publish_hub(target: Path) -> None:
 
 def publish_pages(target: Path) -> None:
     """Publish the service's static files, and the hub's styles that it uses."""
-    from atelier.pages.site import HUB_CSS_DIR, STATIC_DIR, static_version
+    from atelier.pages import HUB_CSS_DIR, STATIC_DIR, static_version
     from atelier.settings import SERVICE_PREFIX
 
     for folder, below in ((STATIC_DIR, ""), (HUB_CSS_DIR, "hub/")):

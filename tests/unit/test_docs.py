@@ -56,6 +56,12 @@ def test_a_file_that_the_facts_name_exists() -> None:
     assert not missing, f"docs/facts.md names what is not there: {sorted(missing)}"
 
 
+def test_the_map_of_the_house_names_every_folder() -> None:
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").partition("## The map of the house")[2]
+    folders = {name.partition("/")[0] for name in list_files() if "/" in name and not name.startswith(".")}
+    assert sorted(folder for folder in folders if f"{folder}/" not in shown) == []
+
+
 def list_files() -> list[str]:
     """Return the project's files, as git has them."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-SERVICE = Path(__file__).parents[2] / "extensions" / "atelier" / "atelier"
+ROOT = Path(__file__).parents[2]
+SERVICE = ROOT / "extensions" / "atelier" / "atelier"
 ROOMS = sorted(folder.name for folder in SERVICE.iterdir() if (folder / "__init__.py").exists())
 # The tables are what the rooms share: every room may name them.
 OPEN_TO_ALL = {"atelier.store.models"}
@@ -46,6 +47,17 @@ def test_a_room_takes_from_another_only_what_that_one_offers(room: str) -> None:
         if "migrations" not in file.parts
         for module, name in list_imports(file)
         if (trespass := find_trespass(room, module, name))
+    }
+    assert not taken, "offer it in that room's __init__, or ask for something that is offered"
+
+
+@pytest.mark.parametrize("folder", ["bench", "demo", "deploy", "front", "images", "hub_config"])
+def test_what_stands_beside_the_service_takes_only_what_its_rooms_offer(folder: str) -> None:
+    taken = {
+        f"{file.relative_to(ROOT)}: {trespass}"
+        for file in (ROOT / folder).rglob("*.py")
+        for module, name in list_imports(file)
+        if (trespass := find_trespass(folder, module, name))
     }
     assert not taken, "offer it in that room's __init__, or ask for something that is offered"
 

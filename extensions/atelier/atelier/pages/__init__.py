@@ -18,12 +18,12 @@ from atelier.pages import (
     work_pages,
 )
 from atelier.pages.guard import check_request
-from atelier.pages.site import Site
+from atelier.pages.site import HUB_CSS_DIR, STATIC_DIR, Site, static_version
 from atelier.pages.static_files import mount_static_files
 from atelier.services import Services
 from atelier.settings import SERVICE_PREFIX
 
-__all__ = ["install"]
+__all__ = ["HUB_CSS_DIR", "STATIC_DIR", "install", "static_version"]
 
 ROUTERS = (
     sign_in.router,
