@@ -8,6 +8,8 @@ ends with the run.
 import contextlib
 import fcntl
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -73,6 +75,14 @@ def find_cache() -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def changing_network() -> Iterator[None]:
+    """One at a time: who starts or ends a daemon rewrites rules that another one may just be writing."""
+    with Path("/run/lock/atelier-docker-tests").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @dataclass(frozen=True)
 class Machine:
     """What a daemon changes on the machine's network, to put it back."""
@@ -89,11 +99,23 @@ class Machine:
             not list_daemons(),
         )
 
-    def put_back(self) -> None:
-        """Restore rules and forwarding, unless another daemon lives by them."""
+    def put_back(self, bridge: str) -> None:
+        """Take away what names our bridges; all that Docker made, unless another daemon lives by it."""
+        remove_rules_of(bridge)
         if self.alone and not list_daemons():
             run("iptables-restore", stdin=self.rules)
             Path("/proc/sys/net/ipv4/ip_forward").write_text(self.forwarding)
+
+
+def remove_rules_of(bridge: str) -> None:
+    """Delete the firewall's rules about a daemon's bridge and its workspaces' bridge."""
+    named = re.compile(rf" {re.escape(bridge)}w?( |$)")
+    table = ""
+    for line in run("iptables-save").splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+        elif line.startswith("-A ") and named.search(line):
+            run("iptables", "-w", "-t", table, "-D", *shlex.split(line)[1:], check=False)
 
 
 class Daemon:
@@ -124,16 +146,20 @@ class Daemon:
         self.data_root.mkdir(parents=True, exist_ok=True)
         self._lock = (self.data_root / "in-use").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # one data root, one daemon: a second run waits
-        self._machine = Machine.look()
-        add_bridge(self.bridge)
-        if self.remapped:
-            add_remapping()
+        with changing_network():
+            self._machine = Machine.look()
+            add_bridge(self.bridge)
+            if self.remapped:
+                add_remapping()
+            self._launch()
+        return self
+
+    def _launch(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
         wait_until(self._answers, START_WITHIN_S, f"dockerd did not start, see {self.log}")
-        return self
 
     def _command(self) -> list[str]:
         remapping = ["--userns-remap=default"] if self.remapped else []
@@ -166,21 +192,27 @@ class Daemon:
         """End all containers, then the daemon; put the machine's network back."""
         if self._process and self._process.poll() is None:
             self._remove_leftovers()
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        run("ip", "link", "delete", self.bridge, check=False)
-        if self._machine:
-            self._machine.put_back()
+        with changing_network():
+            self._end_process()
+            run("ip", "link", "delete", self.bridge, check=False)
+            if self._machine:
+                self._machine.put_back(self.bridge)
         if self._lock:
             self._lock.close()
         # With user namespaces the daemon makes a second folder for its containers, beside ours.
         remapped = Path(f"{self.folder}.{REMAPPED_FROM}.{REMAPPED_FROM}")
         for folder in (self.folder, remapped):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _end_process(self) -> None:
+        if not self._process or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _remove_leftovers(self) -> None:
         with self.connect() as client:
