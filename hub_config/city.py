@@ -89,6 +89,12 @@ class WorkspaceLimits(_Model):
     processes: int = Field(
         256, ge=64, description="Processes and threads at the same time. Engine `local` does not enforce it."
     )
+    disk_mb: int = Field(
+        2048, ge=64, description="Files that the account may keep. Engine `local` does not enforce it."
+    )
+    files: int = Field(
+        50_000, ge=1000, description="How many files and folders. Engine `local` does not enforce it."
+    )
     idle_s: int = Field(3600, ge=60, description="Stopped after this time without activity.")
     max_age_s: int = Field(43200, ge=300, description="Stopped at this age even when a tab is still open.")
 
@@ -109,10 +115,11 @@ class Limits(_Model):
     archive_max_files: int = Field(2000, ge=1, le=100000, description="Most files in one archive.")
     personal: WorkspaceLimits = Field(WorkspaceLimits(), description="Personal workspaces.")
     team: WorkspaceLimits = Field(
-        WorkspaceLimits(memory_mb=2048, cpus=2.0, processes=512), description="Team workspaces."
+        WorkspaceLimits(memory_mb=2048, cpus=2.0, processes=512, disk_mb=4096), description="Team workspaces."
     )
     course: WorkspaceLimits = Field(
-        WorkspaceLimits(memory_mb=2048, cpus=2.0, processes=512), description="Course workspaces."
+        WorkspaceLimits(memory_mb=2048, cpus=2.0, processes=512, disk_mb=20480, files=500_000),
+        description="Course workspaces.",
     )
 
     def of(self, kind: WorkspaceKind) -> WorkspaceLimits:

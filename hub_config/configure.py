@@ -232,6 +232,7 @@ def set_docker_engine(c: Any, settings: HubSettings) -> None:
     engine.client_kwargs = {"base_url": settings.docker_url, "max_pool_size": 32}
     engine.images = dict(list_images(settings.image_prefix, settings.image_tag))
     engine.last_uid = settings.last_uid
+    engine.subvolumes = settings.disk_quota == "btrfs"
     engine.network_name = settings.docker_network
     engine.use_internal_ip = True
     engine.name_template = "atelier-{raw_username}"

@@ -15,11 +15,12 @@ from docker.errors import APIError, ImageNotFound
 from docker.types import LogConfig, Ulimit
 from dockerspawner import DockerSpawner
 from tornado.web import HTTPError
-from traitlets import Dict, Int
+from traitlets import Bool, Dict, Int
 
 from hub_config.accounts import Account
 from hub_config.city import WorkspaceLimits
 from hub_config.docker_homes import ACCOUNT_LABEL, HOME, Home, Homes, HomesFull
+from hub_config.docker_quota import describe_quota
 from hub_config.seccomp import describe_course_profile
 from hub_config.workspaces import AtelierWorkspace, find_limits
 
@@ -105,6 +106,8 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
     )
     last_uid = Int(65_000, help="The last user number that the daemon maps.").tag(config=True)
 
+    subvolumes = Bool(False, help="Whether a new home waits until it is a btrfs subvolume.").tag(config=True)
+
     # Of the hub process, not of one account:
     _pools: ClassVar[dict[str, ThreadPoolExecutor]] = {}
     _homes: ClassVar[Homes | None] = None
@@ -146,10 +149,13 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         self.cpu_limit = limits.cpus
         self.extra_host_config = describe_host(limits, home, account.kind)
         self.extra_create_kwargs = describe_container(account, home)
+        self.extra_create_kwargs["labels"] |= describe_quota(limits.disk_mb, limits.files)
+        # A bin that nobody can empty would fill the home; snapshots bring deleted files back.
+        self.args = [*self.args, "--FileContentsManager.delete_to_trash=False"]
 
     def _find_homes(self) -> Homes:
         if DockerWorkspace._homes is None:
-            DockerWorkspace._homes = Homes(self.last_uid)
+            DockerWorkspace._homes = Homes(self.last_uid, subvolumes=self.subvolumes)
         return DockerWorkspace._homes
 
     def get_env(self) -> dict[str, str]:

@@ -18,6 +18,13 @@ ACCOUNT_LABEL = "atelier.account"
 # Below are the system's users. A daemon with user namespaces commonly maps 65,536 numbers.
 FIRST_UID = 20_000
 PREPARE_WITHIN_S = 60
+PREPARATION = "-preparation"
+# Where homes are btrfs subvolumes, `hub_config.docker_quota` makes them; a preparation that comes too early
+# says so by this status and is begun again. 256 is the inode of every subvolume's root.
+NOT_YET, NOT_YET_POLL_S = 75, 0.5
+PREPARE = 'if [ -n "$1" ] && [ "$(stat -c %i "$3")" != 256 ]; then exit 75; fi; ' + (
+    'exec install -d --owner="$2" --group="$2" --mode=700 "$3"'
+)
 Docker = Callable[..., Awaitable[Any]]
 
 
@@ -34,10 +41,14 @@ class HomesFull(Exception):
 
 
 class Homes:
-    """The homes on one daemon. One per hub process: it hands out the numbers."""
+    """The homes on one daemon. One per hub process: it hands out the numbers.
 
-    def __init__(self, last_uid: int) -> None:
+    `subvolumes`: a new home waits until it is a btrfs subvolume.
+    """
+
+    def __init__(self, last_uid: int, *, subvolumes: bool = False) -> None:
         self._last_uid = last_uid
+        self._subvolumes = subvolumes
         self._next_uid: int | None = None
         self._counting = asyncio.Lock()
 
@@ -90,8 +101,8 @@ class Homes:
             image,
             name=_name_preparation(home),
             user="0:0",
-            entrypoint=["install"],
-            command=["-d", f"--owner={home.uid}", f"--group={home.uid}", "--mode=700", HOME],
+            entrypoint=["sh", "-c", PREPARE, "sh"],
+            command=["wait" if self._subvolumes else "", str(home.uid), HOME],
             network_disabled=True,
             host_config={
                 "CapDrop": ["ALL"],
@@ -109,13 +120,26 @@ class Homes:
             await docker("inspect_container", name)
         except NotFound:
             return
-        await docker("start", name)
-        ended = await docker("wait", name, timeout=PREPARE_WITHIN_S)
+        ended = await self._run_preparation(docker, name)
+        if ended["StatusCode"] == NOT_YET:
+            raise RuntimeError(
+                f"the home {home.volume} did not become a btrfs subvolume; start python -m "
+                "hub_config.docker_quota, or set ATELIER_DISK_QUOTA=soft"
+            )
         if ended["StatusCode"]:
             said = (await docker("logs", name)).decode(errors="replace").strip()
             raise RuntimeError(f"the home {home.volume} got no owner: {said}")
         await docker("remove_container", name)
 
+    async def _run_preparation(self, docker: Docker, name: str) -> Any:
+        for _ in range(int(PREPARE_WITHIN_S / 2 / NOT_YET_POLL_S)):
+            await docker("start", name)
+            ended = await docker("wait", name, timeout=PREPARE_WITHIN_S)
+            if ended["StatusCode"] != NOT_YET:
+                break
+            await asyncio.sleep(NOT_YET_POLL_S)
+        return ended
+
 
 def _name_preparation(home: Home) -> str:
-    return f"{home.volume}-preparation"
+    return f"{home.volume}{PREPARATION}"

@@ -87,6 +87,12 @@ class HubSettings(BaseSettings):
         version("atelier-hub-config"),
         description="Engine 'docker': the images' version; default: the hub's own.",
     )
+    disk_quota: Literal["soft", "btrfs"] = Field(
+        "soft",
+        description="Engine 'docker': how `python -m hub_config.docker_quota` keeps homes within the city "
+        "file's `disk_mb`. 'soft': it looks, warns, then refuses growth. 'btrfs': new homes are subvolumes "
+        "with a limit in the kernel; the workspaces' daemon must keep its data on btrfs.",
+    )
     last_uid: int = Field(
         65000,
         description="Engine 'docker': the last user number that the daemon maps (/etc/subuid). Each account "

@@ -1,0 +1,215 @@
+"""The disk quota without a daemon: how full, what follows, who is told."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_config.docker_homes import HOME
+from hub_config.docker_quota import (
+    FULL_FILE_BYTES,
+    ROUND_S,
+    Keeper,
+    Running,
+    Usage,
+    can_lift,
+    describe_quota,
+    find_level,
+    limit_files,
+    measure_home,
+)
+
+MB = 1024 * 1024
+
+
+def make_workspace(folder: Path, disk_mb: int = 100, files: int = 1000) -> Running:
+    return Running("c1", "k3aaaaaaaaaa", folder, disk_mb, files)
+
+
+@pytest.fixture
+def program() -> Iterator[subprocess.Popen[str]]:
+    """A student's program: writes as many bytes as it is told into a file, and says what became of it."""
+    code = (
+        "import sys\nfor line in sys.stdin:\n"
+        "    path, size = line.split()\n"
+        "    try:\n        open(path, 'wb').write(bytes(int(size))); print('written', flush=True)\n"
+        "    except OSError as error: print(error.strerror, flush=True)\n"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as running:
+        yield running
+        running.kill()
+
+
+def write(program: subprocess.Popen[str], path: Path, size: int) -> str:
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(f"{path} {size}\n")
+    program.stdin.flush()
+    return program.stdout.readline().strip()
+
+
+# ------------------------------------------------ measuring
+def test_all_that_lies_in_a_home_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "a").write_bytes(bytes(MB))
+    os.link(tmp_path / "deep" / "er" / "a", tmp_path / "again")
+    usage = measure_home(tmp_path)
+    assert MB <= usage.used_bytes < 1.2 * MB
+    assert usage.files == 4
+
+
+def test_links_lead_nowhere(tmp_path: Path) -> None:
+    home, outside = tmp_path / "home", tmp_path / "outside"
+    home.mkdir()
+    outside.mkdir()
+    (outside / "big").write_bytes(bytes(4 * MB))
+    (home / "folder").symlink_to(outside)
+    (home / "file").symlink_to(outside / "big")
+    assert measure_home(home).used_bytes < MB
+
+
+def test_a_file_of_holes_takes_what_it_takes(tmp_path: Path) -> None:
+    with (tmp_path / "holes").open("wb") as file:
+        file.truncate(10_000 * MB)
+    assert measure_home(tmp_path).used_bytes < MB
+
+
+@pytest.mark.parametrize(
+    ("used_mb", "files", "level"),
+    [
+        (0, 0, "fine"),
+        (89, 10, "fine"),
+        (90, 10, "warn"),
+        (100, 10, "full"),
+        (1, 900, "warn"),
+        (1, 1000, "full"),
+    ],
+)
+def test_level_is_the_fuller_of_bytes_and_files(tmp_path: Path, used_mb: int, files: int, level: str) -> None:
+    assert find_level(Usage(used_mb * MB, files), make_workspace(tmp_path)) == level
+
+
+# ------------------------------------------------ refusing growth
+def test_in_a_full_home_only_small_files_are_written_until_there_is_room(
+    program: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    limit_files([program.pid], FULL_FILE_BYTES, hard=can_lift())
+    assert write(program, tmp_path / "large", 1_000_000) == "File too large"
+    assert write(program, tmp_path / "small", 1000) == "written"
+    limit_files([program.pid], resource.RLIM_INFINITY, hard=can_lift())
+    assert write(program, tmp_path / "large", 1_000_000) == "written"
+
+
+def test_a_hard_limit_holds_against_who_fights_it() -> None:
+    pipe, nobody = subprocess.PIPE, 65534 if os.geteuid() == 0 else None  # students have no rights of root's
+    with subprocess.Popen(
+        ["sh", "-c", "read line; ulimit -f unlimited"], stdin=pipe, stderr=pipe, text=True, user=nobody
+    ) as fighter:
+        limit_files([fighter.pid], FULL_FILE_BYTES, hard=True)
+        _, said = fighter.communicate("\n")
+    assert "ulimit" in said
+    assert fighter.returncode != 0
+
+
+def test_a_program_that_has_ended_is_no_error() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    limit_files([ended.pid], FULL_FILE_BYTES, hard=True)
+
+
+# ------------------------------------------------ a round
+class Daemon:
+    """What the quota asks of a Docker client; one running workspace."""
+
+    def __init__(self, root: Path, processes: list[int]) -> None:
+        self.root = root
+        self.home = root / "volumes" / "home" / "_data"
+        self.home.mkdir(parents=True)
+        self.processes = processes
+        self.told: list[dict[str, Any]] = []
+        self.killed: list[str] = []
+        self.container = "c1"
+
+    def info(self) -> dict[str, Any]:
+        return {"DockerRootDir": str(self.root)}
+
+    def containers(self, **_: Any) -> list[dict[str, Any]]:
+        labels = {"atelier.account": "k3aaaaaaaaaa", **describe_quota(1, 20)}
+        mounts = [{"Destination": HOME, "Source": str(self.home)}]
+        return [{"Id": self.container, "Labels": labels, "Mounts": mounts}]
+
+    def top(self, container: str, **_: Any) -> dict[str, Any]:
+        return {"Processes": [[str(number)] for number in self.processes]}
+
+    def exec_create(self, container: str, command: list[str]) -> dict[str, Any]:
+        self.told.append(json.loads(command[-1]))
+        return {"Id": "e1"}
+
+    def exec_start(self, number: str, **_: Any) -> None:
+        pass
+
+    def kill(self, container: str) -> None:
+        self.killed.append(container)
+
+
+def test_a_home_is_warned_then_refused_then_free_again(
+    program: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    daemon = Daemon(tmp_path / "docker", [program.pid])
+    keeper, file = Keeper(daemon), daemon.home / "file"
+    levels = []
+    for size, grows in ((100_000, True), (970_000, True), (1_060_000, False), (100_000, True)):
+        file.write_bytes(bytes(size))
+        keeper.do_round()
+        levels.append(daemon.told[-1]["level"] if daemon.told else None)
+        grown = write(program, tmp_path / "more", 200_000) == "written"
+        assert grown is grows, size
+    assert levels == [None, "warn", "full", "fine"]
+    assert daemon.told[1] == {"level": "full", "used_mb": 1, "limit_mb": 1}
+    assert file.exists()
+    assert daemon.killed == []
+
+
+def test_who_goes_on_making_files_is_ended_and_may_clear_up_after_the_next_start(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, [])
+    keeper = Keeper(daemon)
+    keeper.do_round()
+    for number in range(22):
+        (daemon.home / str(number)).touch()
+    keeper.do_round()
+    assert daemon.killed == []
+    (daemon.home / "more").touch()
+    keeper.do_round()
+    assert daemon.killed == ["c1"]
+    daemon.container = "c2"
+    keeper.do_round()
+    assert daemon.killed == ["c1"]
+
+
+def test_a_round_is_due_after_its_time_or_when_the_disk_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {"bytes": 10_000 * MB, "files": 100_000}
+
+    class Disk:
+        f_frsize = 1
+        f_bfree = property(lambda _: free["bytes"])
+        f_ffree = property(lambda _: free["files"])
+
+    keeper = Keeper(Daemon(tmp_path, []))
+    monkeypatch.setattr(os, "statvfs", lambda _: Disk())
+    assert keeper.look(0)
+    assert not keeper.look(1)
+    free["bytes"] -= 40 * MB
+    assert keeper.look(2)
+    free["files"] -= 3000
+    assert keeper.look(3)
+    assert not keeper.look(4)
+    assert keeper.look(4 + ROUND_S)
