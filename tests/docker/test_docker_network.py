@@ -78,7 +78,7 @@ def test_names_are_not_even_asked_for(docker_school: DockerSchool, account: str)
     code = (
         "import socket, time\nbegan = time.monotonic()\n"
         "try:\n    print(socket.getaddrinfo('pypi.org', 443))\n"
-        "except socket.gaierror:\n    print('unknown', time.monotonic() - began < 1)"
+        "except socket.gaierror:\n    print('unknown', time.monotonic() - began < 4)"
     )
     assert docker_school.stack.run_inside(account, code).strip() == "unknown True"
 
