@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from atelier import projects
 from atelier.pages.answers import Absent, Stopped
 from atelier.pages.course import TaughtCourse, find_taught_course, load_people
-from atelier.pages.course_classes import add_class, list_other_classes
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
 from atelier.pages.links import course_workspace_url
 from atelier.pages.site import Site
@@ -57,7 +56,7 @@ def show_people(
     with site.sessions() as session:
         course = find_taught_course(session, site, visitor, slug, now)
         people = load_people(session, course, project, now)
-        other_classes = list_other_classes(session, course)
+        other_classes = projects.list_other_classes(session, course.id)
     return site.render(
         request,
         "people.html",
@@ -72,7 +71,10 @@ def show_people(
 def add_class_to_course(site: CurrentSite, visitor: CurrentVisitor, slug: str, form: SentForm) -> Response:
     """Teach one more class of the school in this course: its students are the course's from now on."""
     with change_course(site, visitor, slug) as change:
-        add_class(change.session, change.course, str(form.get("class", "")), change.now)
+        try:
+            projects.add_class(change.session, change.course.id, str(form.get("class", "")), change.now)
+        except projects.NotFound:
+            raise Absent from None
     return site.go(f"courses/{slug}/people?done=class")
 
 

@@ -9,6 +9,7 @@ from atelier.projects.assignments import (
     set_due_instant,
     show_due,
 )
+from atelier.projects.course_classes import add_class, list_other_classes
 from atelier.projects.course_projects import create_project, find_project, list_projects
 from atelier.projects.courses import create_course, find_course, find_free_slug, start_course
 from atelier.projects.errors import AmbiguousTime, NonexistentTime, NotFound, ProjectError, TemplateError
@@ -37,6 +38,7 @@ __all__ = [
     "ProjectError",
     "Template",
     "TemplateError",
+    "add_class",
     "create_course",
     "create_project",
     "create_team",
@@ -53,6 +55,7 @@ __all__ = [
     "get_assignment",
     "list_assignments",
     "list_members",
+    "list_other_classes",
     "list_projects",
     "list_students_without_team",
     "list_teams",
