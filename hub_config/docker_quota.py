@@ -184,8 +184,12 @@ class Keeper:
         """Look at every running workspace's home, warn, refuse, lift."""
         running = self._list_running()
         for workspace in running:
-            with contextlib.suppress(NotFound):
+            try:
                 self._keep(workspace)
+            except NotFound:
+                continue  # has ended meanwhile
+            except (APIError, OSError, RuntimeError) as error:
+                LOG.error("%s: its quota is not kept: %s", workspace.account, error)
         known = {workspace.container for workspace in running}
         for past in set(self._levels) - known:
             self._levels.pop(past)
@@ -219,8 +223,8 @@ class Keeper:
             )
         self._levels[workspace.container] = level
         if not hard:
-            self._refuse_growth(workspace, level, before)
             self._end_if_growing(workspace, usage)
+            self._refuse_growth(workspace, level, before)
         if level != "fine" or before != "fine":
             self._tell(workspace, level, usage)
 
