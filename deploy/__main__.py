@@ -14,7 +14,10 @@ import typer
 from deploy.backup import list_backups, make_backup, note_success, remove_old_backups
 from deploy.problem import DeployProblem
 from deploy.restore import check_backup, check_receipts, restore_backup
+from deploy.settings import TownSettings, load_town_settings
+from deploy.snapshots import bring_back, list_versions, make_snapshot, remove_old_snapshots
 from deploy.town import Town, find_demo, load_town
+from deploy.versions import load_installed, rollback, upgrade
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 DEFAULT_TOWN = Path("/srv/atelier")
@@ -23,6 +26,9 @@ TownOption = Annotated[Path, typer.Option("--town", help="Folder of a deployed c
 DemoOption = Annotated[Path | None, typer.Option("--demo", help="Folder of a demo instead.")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="age public key, or a file of them.")]
 IdentityOption = Annotated[Path | None, typer.Option("--identity", help="File with the age private key.")]
+
+AccountArgument = Annotated[str, typer.Argument(help="As `atelier roster list` shows it; team-…, course-….")]
+PathArgument = Annotated[str, typer.Argument(help="Inside the home, e.g. geo-8a/hw1/hw1.ipynb")]
 
 
 def find_stores(town: Path, demo: Path | None) -> Town:
@@ -35,7 +41,7 @@ def backup(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None, key: KeyOpt
     """Back everything up while it runs; keep the newest backups, remove older ones."""
     stores = find_stores(town, demo)
     now = dt.datetime.now(dt.UTC)
-    made = make_backup(stores, now, key or os.environ.get("BACKUP_KEY") or None)
+    made = make_backup(stores, now, key or os.environ.get("BACKUP_KEY") or stores.backup_key)
     note_success(stores, made, now)
     rows = sum(made.manifest.rows.values())
     typer.echo(
@@ -88,6 +94,106 @@ def restore(
 def receipts(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None) -> None:
     """Compare every stored archive with the SHA-256 that its receipt names."""
     typer.echo(f"{check_receipts(find_stores(town, demo))} archives are as their receipts say")
+
+
+# ---------------------------------------------------------------- snapshots
+@app.command()
+def snapshot(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None) -> None:
+    """Snapshot all homes, and remove snapshots that are too old."""
+    stores, now = find_stores(town, demo), dt.datetime.now(dt.UTC)
+    made = make_snapshot(stores, now)
+    removed = remove_old_snapshots(stores, now)
+    typer.echo(f"{made.folder}; {len(removed)} older than {stores.snapshot_days} days removed")
+
+
+@app.command("versions")
+def show_versions(
+    account: AccountArgument, path: PathArgument, town: TownOption = DEFAULT_TOWN, demo: DemoOption = None
+) -> None:
+    """List the snapshots that hold a file or folder of a home."""
+    for version in list_versions(find_stores(town, demo), account, path):
+        typer.echo(
+            f"{version.snapshot.at:%Y-%m-%d %H:%M} UTC  {'folder' if version.is_folder else version.size}"
+        )
+
+
+@app.command("bring-back")
+def bring_one_back(
+    account: AccountArgument,
+    path: PathArgument,
+    at: Annotated[dt.datetime | None, typer.Option(help="Not newer than this (UTC).")] = None,
+    town: TownOption = DEFAULT_TOWN,
+    demo: DemoOption = None,
+) -> None:
+    """Put a deleted or older file back into a home; never over what is there."""
+    instant = at.replace(tzinfo=dt.UTC) if at else None
+    for done in bring_back(find_stores(town, demo), account, path, instant):
+        typer.echo(f"{account}: {done}")
+
+
+# ---------------------------------------------------------------- the stack
+@app.command("up")
+def deploy_up(
+    town: TownOption = DEFAULT_TOWN,
+    answers: Annotated[Path | None, typer.Option(help="File of answers: name=value lines.")] = None,
+) -> None:
+    """Ask the few settings once, write them down, and start everything."""
+    from deploy.first_time import deploy
+
+    deploy(town.resolve(), answers, dt.datetime.now(dt.UTC))
+
+
+@app.command("check")
+def check_machine(town: TownOption = DEFAULT_TOWN) -> None:
+    """Say what is missing or wrong on this machine, each with its repair."""
+    from deploy.look import look_at_machine
+
+    folder = town.resolve()
+    settings, installed = find_settings(folder), load_installed(load_town(folder))
+    tag = installed.tag if installed else "none"
+    findings = list(look_at_machine(folder, settings, tag, dt.datetime.now(dt.UTC)))
+    for finding in findings:
+        typer.echo(str(finding))
+    errors = [finding for finding in findings if finding.level == "error"]
+    typer.echo(f"{len(errors)} errors, {len(findings) - len(errors)} warnings")
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command("upgrade")
+def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
+    """Move to the version of this checkout: images, backup, migration, start."""
+    from deploy.stack import ComposeStack, find_compose, find_tag, provide_images
+
+    folder = town.resolve()
+    settings, tag = find_settings(folder), find_tag()
+    provide_images(tag, settings.docker_url)
+    runner = ComposeStack(folder, settings, tuple(find_compose()))
+    done = upgrade(load_town(folder), runner, tag, dt.datetime.now(dt.UTC), settings.backup_key or None)
+    typer.echo(f"Version {done.tag} runs; backup: {done.backup}. Back: make rollback")
+
+
+@app.command("rollback")
+def roll_back(
+    town: TownOption = DEFAULT_TOWN,
+    identity: IdentityOption = None,
+    from_backup: Annotated[bool, typer.Option(help="Take the backup's database.")] = False,
+) -> None:
+    """Go back to the version before the last upgrade; what was handed in since then stays."""
+    from deploy.stack import ComposeStack, find_compose
+
+    folder = town.resolve()
+    runner = ComposeStack(folder, find_settings(folder), tuple(find_compose()))
+    now = dt.datetime.now(dt.UTC)
+    done = rollback(load_town(folder), runner, now, from_backup=from_backup, identity=identity)
+    typer.echo(f"Version {done.tag} runs again")
+
+
+def find_settings(folder: Path) -> TownSettings:
+    """Return what `make deploy` wrote down. Raises DeployProblem."""
+    settings = load_town_settings(folder)
+    if settings is None:
+        raise DeployProblem(f"nothing is deployed in {folder}", "make deploy")
+    return settings
 
 
 def main() -> int:

@@ -107,7 +107,7 @@ class Placer:
         """What is there already stays: a machine's own city file and secrets win."""
         target = known.get(name)
         if target is None and known is self.town.secrets:
-            target = self.town.folder / "secrets" / Path(name).name
+            target = self.town.folder / "secrets" / name
         if target is not None and not target.exists():
             write_file(target, content, 0o600, None)
 

@@ -25,6 +25,7 @@ class Town:
     homes: Homes
     keepsakes: dict[str, Path] = field(default_factory=dict)
     secrets: dict[str, Path] = field(default_factory=dict)
+    backup_key: str | None = None
     backups_kept: int = 14
     snapshot_days: int = 14
 
@@ -63,22 +64,37 @@ def find_demo(folder: Path) -> Town:
 def load_town(folder: Path) -> Town:
     """Return the stores of a deployed city from its settings. Raises DeployProblem."""
     settings = load_settings(folder)
-    socket = folder / "run" / "postgresql"
-    base = f"postgresql+psycopg://atelier@/{{}}?host={socket}"
     return Town(
         folder=folder,
-        database_url=settings.get("database_url") or base.format("atelier"),
-        hub_database_url=settings.get("hub_database_url") or base.format("hub"),
+        database_url=_load_database_url(folder, "web", "atelier_database_url"),
+        hub_database_url=_load_database_url(folder, "hub", "atelier_hub_database_url"),
         blob_dir=folder / "blobs",
         homes=VolumeHomes(settings.get("docker_url", WORKSPACES_DOCKER)),
         keepsakes={"city.yaml": folder / "city.yaml"},
         secrets={
             "jupyterhub_cookie_secret": folder / "hub" / "jupyterhub_cookie_secret",
-            **{path.name: path for path in sorted((folder / "secrets").rglob("*")) if path.is_file()},
+            **{
+                str(path.relative_to(folder / "secrets")): path
+                for path in sorted((folder / "secrets").rglob("*"))
+                if path.is_file()
+            },
         },
+        backup_key=settings.get("backup_key") or None,
         backups_kept=int(settings.get("backups_kept", 14)),
         snapshot_days=int(settings.get("snapshot_days", 14)),
     )
+
+
+def _load_database_url(folder: Path, holder: str, name: str) -> str:
+    """Return a database's address as this machine reaches it: the same socket in another folder."""
+    path = folder / "secrets" / holder / name
+    try:
+        url = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise DeployProblem(
+            f"{path} cannot be read: {error.strerror}", "run as root; make deploy makes it"
+        ) from error
+    return url.replace("host=/run/postgresql", f"host={folder / 'run' / 'postgresql'}")
 
 
 def load_settings(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,268 @@
+"""What can be missing or wrong on a school's machine: one small function each, on facts that were looked up.
+
+Each returns findings; none means well. `deploy.look` looks the facts up.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+Level = Literal["error", "warning"]
+OLDEST_DOCKER = (20, 10)
+CERTIFICATE_WARN = dt.timedelta(days=21)
+SMALLEST_FREE_SHARE, SMALLEST_FREE_BYTES = 0.10, 10 * 1024**3
+WORLD_PORTS = {22: "ssh", 80: "front", 443: "front"}
+OLDEST_BACKUP = dt.timedelta(hours=30)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something missing or wrong. An error stops a deployment; a warning is to be known."""
+
+    level: Level
+    subject: str
+    fact: str
+    repair: str
+
+    def __str__(self) -> str:
+        return f"{self.level.upper():<8}{self.subject}: {self.fact}\n        Repair: {self.repair}"
+
+
+def _error(subject: str, fact: str, repair: str) -> Finding:
+    return Finding("error", subject, fact, repair)
+
+
+def _warning(subject: str, fact: str, repair: str) -> Finding:
+    return Finding("warning", subject, fact, repair)
+
+
+# ---------------------------------------------------------------- names and certificate
+def check_dns(domain: str, own: Collection[str], below: Collection[str]) -> list[Finding]:
+    """`own`: addresses of the domain; `below`: those of a name below it that nobody entered by hand."""
+    if not own:
+        return [
+            _error("DNS", f"{domain} has no address", f"enter an A record for {domain} at your DNS provider")
+        ]
+    if not below:
+        repair = f"enter a wildcard record: *.{domain} with the same address"
+        return [_error("DNS", f"names below {domain} have no address; every account has one", repair)]
+    if set(own) != set(below):
+        fact = f"{domain} is {', '.join(sorted(own))}, but *.{domain} is {', '.join(sorted(below))}"
+        return [_error("DNS", fact, "let both records have the same address")]
+    return []
+
+
+def check_certificate(
+    chain_pem: bytes | None, key_pem: bytes | None, domain: str, now: dt.datetime
+) -> list[Finding]:
+    """The front's certificate with its chain, and its key."""
+    if not chain_pem or not key_pem:
+        repair = "put certificate.pem (with its chain) and key.pem into <town>/certificate/, or set up ACME"
+        return [_error("certificate", "there is none", repair)]
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem)
+        key = load_pem_private_key(key_pem, password=None)
+    except (ValueError, TypeError) as error:
+        return [
+            _error("certificate", f"cannot be read: {error}", "give PEM files, the key without a password")
+        ]
+    return [
+        *_check_validity(chain[0], now),
+        *_check_names(chain[0], domain),
+        *_check_key(chain[0], key.public_key()),
+        *_check_chain(chain),
+    ]
+
+
+def _check_validity(leaf: x509.Certificate, now: dt.datetime) -> list[Finding]:
+    ends = leaf.not_valid_after_utc
+    if now < leaf.not_valid_before_utc:
+        return [
+            _error(
+                "certificate", f"valid only from {leaf.not_valid_before_utc:%d.%m.%Y}", "is the clock right?"
+            )
+        ]
+    if now >= ends:
+        return [_error("certificate", f"ended on {ends:%d.%m.%Y %H:%M} UTC", "renew it, then: make deploy")]
+    if ends - now < CERTIFICATE_WARN:
+        return [_warning("certificate", f"ends on {ends:%d.%m.%Y}", "renew it, then: make deploy")]
+    return []
+
+
+def _check_names(leaf: x509.Certificate, domain: str) -> list[Finding]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        covered = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
+    except x509.ExtensionNotFound:
+        covered = set()
+    missing = [name for name in (domain, f"*.{domain}") if name not in covered]
+    if not missing:
+        return []
+    fact = f"does not cover {' and '.join(missing)} (it covers: {', '.join(sorted(covered)) or 'nothing'})"
+    return [
+        _error(
+            "certificate", fact, "ask for one certificate for both names; a wildcard needs a DNS challenge"
+        )
+    ]
+
+
+def _check_key(leaf: x509.Certificate, public_key: object) -> list[Finding]:
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    if leaf.public_key().public_bytes(*form) == public_key.public_bytes(*form):  # type: ignore[attr-defined]
+        return []
+    return [_error("certificate", "key.pem is the key of another certificate", "put the right pair there")]
+
+
+def _check_chain(chain: Sequence[x509.Certificate]) -> list[Finding]:
+    if len(chain) > 1 or chain[0].issuer == chain[0].subject:
+        return []
+    repair = "append the authority's intermediate certificate (often called fullchain.pem)"
+    return [_warning("certificate", "comes without its chain: some browsers will refuse it", repair)]
+
+
+# ---------------------------------------------------------------- the machine
+def check_disk(path: str, free: int, total: int) -> list[Finding]:
+    """Room where the town's data lie, in bytes."""
+    if free < SMALLEST_FREE_BYTES or free < total * SMALLEST_FREE_SHARE:
+        fact = f"{path} has {free / 1e9:.1f} GB of {total / 1e9:.0f} GB left"
+        return [_error("disk", fact, "make room or enlarge it: without room nothing can be handed in")]
+    return []
+
+
+def check_quota(path: str, file_system: str, quotas_on: bool) -> list[Finding]:
+    """Whether one account can fill the disk of all."""
+    if file_system != "btrfs":
+        fact = f"{path} is {file_system}: one account can fill the disk before the soft quota notices"
+        return [
+            _warning("quota", fact, "keep the town on btrfs with quotas, or watch the alert DiskFullSoon")
+        ]
+    if not quotas_on:
+        return [_error("quota", f"btrfs at {path} counts no quotas", f"btrfs quota enable {path}")]
+    return []
+
+
+def check_clock(synchronized: str | None) -> list[Finding]:
+    """`synchronized`: what timedatectl says of NTPSynchronized."""
+    if synchronized == "yes":
+        return []
+    fact = "nobody sets it" if synchronized == "no" else "whether it is right is not known (no timedatectl)"
+    repair = "apt-get install systemd-timesyncd; receipts and deadlines go by this clock"
+    return [(_error if synchronized == "no" else _warning)("clock", fact, repair)]
+
+
+def check_ports(listening: Collection[tuple[str, int]], gateway: str) -> list[Finding]:
+    """`listening`: address and port of every open TCP port. The world may reach the front and ssh only."""
+    found = []
+    for address, port in sorted(set(listening)):
+        known = ip_address(address.partition("%")[0])
+        if known.is_loopback or str(known) == gateway or port in WORLD_PORTS:
+            continue
+        fact = f"port {port} is open on {address}"
+        repair = "bind it to 127.0.0.1, or close it in the firewall: workspaces and the world could reach it"
+        found.append(_error("ports", fact, repair))
+    return found
+
+
+def check_tools(present: Collection[str], with_key: bool) -> list[Finding]:
+    """Programs that the technician's commands call: name → Debian's package."""
+    needed = {
+        "docker": "docker.io",
+        "iptables": "iptables",
+        "pg_dump": "postgresql-client",
+        "pg_restore": "postgresql-client",
+        "rsync": "rsync",
+        **({"age": "age"} if with_key else {}),
+    }
+    missing = sorted({package for program, package in needed.items() if program not in present})
+    if missing:
+        return [
+            _error("tools", f"{', '.join(missing)} not installed", f"apt-get install {' '.join(missing)}")
+        ]
+    return []
+
+
+# ---------------------------------------------------------------- Docker
+def check_docker_version(subject: str, version: str | None) -> list[Finding]:
+    """The version of a daemon, or None when it does not answer."""
+    if version is None:
+        return [_error(subject, "the daemon does not answer", "systemctl status docker atelier-docker")]
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if not found or (int(found[1]), int(found[2])) < OLDEST_DOCKER:
+        return [_error(subject, f"Docker {version} is too old", "Debian 12's docker.io (20.10) or newer")]
+    return []
+
+
+def check_workspaces_daemon(security: Sequence[str], foreign: Sequence[str]) -> list[Finding]:
+    """`security`: the daemon's security options; `foreign`: containers on it that are no workspaces."""
+    found = []
+    if not any("userns" in option for option in security):
+        repair = 'set "userns-remap": "default" in its daemon.json (make deploy writes one)'
+        found.append(
+            _error("workspaces", "their daemon does not remap users: root inside is root outside", repair)
+        )
+    if foreign:
+        fact = f"their daemon also runs {', '.join(foreign[:3])}"
+        found.append(_error("workspaces", fact, "run the system on the machine's own daemon"))
+    return found
+
+
+def check_images(wanted: Collection[str], present: Collection[str], subject: str) -> list[Finding]:
+    """Images of the version to run."""
+    missing = sorted(set(wanted) - set(present))
+    if missing:
+        return [
+            _error(subject, f"images are missing: {', '.join(missing)}", "make images, then: make deploy")
+        ]
+    return []
+
+
+def check_firewall(rules: str, bridge: str) -> list[Finding]:
+    """`rules`: what ``iptables -S`` prints."""
+    if "-A INPUT -j ATELIER-INPUT" in rules and f"-A ATELIER-FORWARD -i {bridge} -j DROP" in rules:
+        return []
+    return [
+        _error(
+            "firewall", "the workspaces' rules are not there", "make deploy (it writes them at each start)"
+        )
+    ]
+
+
+# ---------------------------------------------------------------- what was written down
+def check_secrets(files: Mapping[str, tuple[int, int]]) -> list[Finding]:
+    """`files`: secret → (mode, size in bytes)."""
+    found = []
+    for name, (mode, size) in sorted(files.items()):
+        if mode & 0o077:
+            found.append(_error("secrets", f"{name} can be read by others", f"chmod 600 {name}"))
+        if not size:
+            found.append(_error("secrets", f"{name} is empty", "write the secret into it"))
+    return found
+
+
+def check_backups(newest_at: dt.datetime | None, encrypted: bool, now: dt.datetime) -> list[Finding]:
+    """The newest backup's age."""
+    if newest_at is None:
+        return [
+            _warning(
+                "backup", "none was made yet", "make backup; systemctl enable --now atelier-backup.timer"
+            )
+        ]
+    found = []
+    if now - newest_at > OLDEST_BACKUP:
+        fact = f"the newest is of {newest_at:%d.%m.%Y %H:%M} UTC"
+        found.append(_error("backup", fact, "journalctl -u atelier-backup; make backup"))
+    if not encrypted:
+        fact = "they are not encrypted, so they hold no secrets: a restore signs everybody out"
+        found.append(
+            _warning(
+                "backup", fact, "age-keygen; backup_key in settings.json; keep the private key elsewhere"
+            )
+        )
+    return found

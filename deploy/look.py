@@ -1,0 +1,167 @@
+"""Looks up what `deploy.checks` judges: this machine's names, disks, daemons, ports and files."""
+
+import contextlib
+import datetime as dt
+import shutil
+import socket
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from deploy import checks
+from deploy.backup import NAME, list_backups
+from deploy.checks import Finding
+from deploy.metrics import write_metrics
+from deploy.settings import TownSettings
+
+PROGRAMS = ("docker", "iptables", "pg_dump", "pg_restore", "rsync", "age")
+NOBODY_ENTERED = "deploy-check-0"  # a name that only a wildcard answers
+BRIDGE = "atelier-ws"
+SYSTEM_IMAGES = ("hub", "service", "proxy", "database", "front")
+WORKSPACE_IMAGES = ("workspace", "course")
+
+
+def look_at_machine(folder: Path, settings: TownSettings, tag: str, now: dt.datetime) -> Iterator[Finding]:
+    """Yield all that is missing or wrong, in the order in which a technician would repair it."""
+    yield from checks.check_tools(
+        [name for name in PROGRAMS if shutil.which(name)], bool(settings.backup_key)
+    )
+    yield from _look_at_docker(settings, tag)
+    yield from checks.check_dns(
+        settings.domain,
+        find_addresses(settings.domain),
+        find_addresses(f"{NOBODY_ENTERED}.{settings.domain}"),
+    )
+    yield from look_at_certificate(folder, settings, now)
+    usage = shutil.disk_usage(folder)
+    yield from checks.check_disk(str(folder), usage.free, usage.total)
+    yield from checks.check_quota(str(folder), find_file_system(folder), _counts_quotas(folder))
+    yield from checks.check_clock(_ask_clock())
+    yield from checks.check_ports(list_listening(), settings.gateway)
+    yield from checks.check_firewall(_run("iptables", "-S") or "", BRIDGE)
+    yield from checks.check_secrets(list_secrets(folder))
+    yield from _look_at_backups(folder, now)
+
+
+def look_at_certificate(folder: Path, settings: TownSettings, now: dt.datetime) -> list[Finding]:
+    """Check the front's certificate, and tell monitoring when it ends."""
+    place = folder / "certificate"
+    chain, key = (_read(place / name) for name in ("certificate.pem", "key.pem"))
+    if chain:
+        with contextlib.suppress(ValueError):
+            note_certificate(folder, chain)
+    return checks.check_certificate(chain, key, settings.domain, now)
+
+
+def note_certificate(folder: Path, chain_pem: bytes) -> None:
+    """Tell monitoring when the certificate ends."""
+    from cryptography import x509
+
+    ends = x509.load_pem_x509_certificates(chain_pem)[0].not_valid_after_utc
+    metric = "atelier_certificate_not_after_timestamp_seconds"
+    write_metrics(
+        folder / "metrics", "atelier_certificate", {metric: ("When the certificate ends.", ends.timestamp())}
+    )
+
+
+def _look_at_docker(settings: TownSettings, tag: str) -> Iterator[Finding]:
+    system = describe_daemon("unix:///var/run/docker.sock")
+    yield from checks.check_docker_version("Docker", system.get("version"))
+    if system:
+        yield from checks.check_images(_name_images(SYSTEM_IMAGES, tag), system["images"], "Docker")
+    own = describe_daemon(settings.docker_url)
+    yield from checks.check_docker_version("workspaces", own.get("version"))
+    if own:
+        yield from checks.check_workspaces_daemon(own["security"], own["foreign"])
+        yield from checks.check_images(_name_images(WORKSPACE_IMAGES, tag), own["images"], "workspaces")
+
+
+def _name_images(names: tuple[str, ...], tag: str) -> list[str]:
+    return [f"atelier-{name}:{tag}" for name in names]
+
+
+def describe_daemon(url: str) -> dict[str, Any]:
+    """Return version, security options, images and foreign containers of a daemon; {} when it is silent."""
+    import docker
+
+    try:
+        with contextlib.closing(docker.DockerClient(base_url=url, timeout=20)) as client:
+            info = client.info()
+            containers = client.api.containers(all=True)
+            return {
+                "version": info["ServerVersion"],
+                "security": info.get("SecurityOptions") or [],
+                "images": [name for image in client.api.images() for name in image["RepoTags"] or []],
+                "foreign": [
+                    container["Names"][0].lstrip("/")
+                    for container in containers
+                    if "atelier.account" not in (container["Labels"] or {})
+                    and not container["Names"][0].endswith("-preparation")
+                ],
+            }
+    except docker.errors.DockerException:
+        return {}
+
+
+def find_addresses(name: str) -> list[str]:
+    """Return the addresses of a host name; none when it has none."""
+    try:
+        found = socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return sorted({str(entry[4][0]) for entry in found})
+
+
+def find_file_system(folder: Path) -> str:
+    """Return the kind of file system on which a folder lies."""
+    here = folder.resolve()
+    mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+    return next((mounts[place] for place in (here, *here.parents) if place in mounts), "unknown")
+
+
+def _counts_quotas(folder: Path) -> bool:
+    return _run("btrfs", "qgroup", "show", str(folder)) is not None
+
+
+def _ask_clock() -> str | None:
+    said = _run("timedatectl", "show", "-p", "NTPSynchronized", "--value")
+    return said.strip() if said else None
+
+
+def list_listening() -> list[tuple[str, int]]:
+    """Return address and port of every TCP port that is open on this machine."""
+    connections = psutil.net_connections(kind="tcp")
+    return [(c.laddr[0], c.laddr[1]) for c in connections if c.laddr and c.status == psutil.CONN_LISTEN]
+
+
+def list_secrets(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return mode and size of every secret."""
+    files = [path for path in (folder / "secrets").rglob("*") if path.is_file()]
+    return {str(path): (stat.S_IMODE(path.stat().st_mode), path.stat().st_size) for path in files}
+
+
+def _look_at_backups(folder: Path, now: dt.datetime) -> list[Finding]:
+    backups = list_backups(folder / "backups")
+    if not backups:
+        return checks.check_backups(None, False, now)
+    newest = backups[-1]
+    assert NAME.fullmatch(newest.name)
+    at = dt.datetime.strptime(newest.name[8:24], "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    return checks.check_backups(at, newest.suffix == ".age", now)
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _run(*command: str) -> str | None:
+    """Return what a program prints, None when it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
