@@ -38,6 +38,7 @@ SEEN = [
     ("new-teacher", ""),
     ("teacher", "courses/geo"),
     ("teacher", "courses/geo/people"),
+    ("teacher", "courses/geo/lessons"),
     ("teacher", "courses/geo/assignments/climate-start"),
     ("teacher", "courses/geo/assignments/climate-team"),
     ("teacher", "start"),
@@ -112,6 +113,7 @@ def list_attacks(town: Town) -> list[tuple[str, dict[str, str]]]:
         "name": "climate-start",
         "project_id": town.ids["project"],
         "team_id": town.ids["team"],
+        "lesson_id": town.ids["lesson"],
         "rest:path": "x",
     }
     student = town.ids["student"]
@@ -127,6 +129,10 @@ def list_attacks(town: Town) -> list[tuple[str, dict[str, str]]]:
         "size": "2",
         "template": "small-rain",
         "class": town.ids["class"],
+        "starts": "2030-01-01T08:00",
+        "minutes": "40",
+        "personal": "1",
+        "day": "2026-11-30",
     }
     paths = [
         re.sub(r"\{(.*?)\}", lambda match: names[match[1]], route.path.lstrip("/"))
@@ -251,7 +257,7 @@ def test_scripts_in_feedback_do_not_run_and_cannot_reach_us(served: Served, cont
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
-def test_a_teacher_forms_a_team_sets_a_deadline_and_confirms_marks(
+def test_a_teacher_forms_a_team_sets_a_deadline_announces_a_lesson_and_confirms_marks(
     scripts: bool, served: Served, chromium: Browser
 ) -> None:
     if scripts:
@@ -265,6 +271,7 @@ def test_a_teacher_forms_a_team_sets_a_deadline_and_confirms_marks(
     page.on("pageerror", lambda error: problems.append(str(error)))
     form_a_team(page, served)
     set_a_deadline(page, served)
+    announce_a_lesson(page, served)
     confirm_marks(page, served)
     assert problems == []
     context.close()
@@ -295,7 +302,23 @@ def set_a_deadline(page: Page, served: Served) -> None:
     expect(page.get_by_role("status")).to_contain_text("Срокът е запазен")
 
 
+def announce_a_lesson(page: Page, served: Served) -> None:
+    page.goto(served.url("courses/geo"))
+    page.get_by_role("link", name="Уроци").click()
+    page.get_by_label("Първи урок (Europe/Sofia)").fill("2027-10-31T03:30")
+    page.get_by_label("на екипите в").select_option(label="Климатът на нашия град")
+    page.get_by_role("button", name="Обявяване").click()
+    expect(page.get_by_role("alert")).to_contain_text("идва два пъти")
+    page.get_by_label("Първи урок (Europe/Sofia)").fill("2026-11-24T08:00")
+    page.get_by_role("button", name="Обявяване").click()
+    expect(page.get_by_role("status")).to_contain_text("Урокът е обявен")
+    page.get_by_role("button", name=re.compile("Премахване на урока вт 24 ное")).click()
+    expect(page.get_by_role("status")).to_contain_text("Урокът е премахнат")
+    expect(page.get_by_role("row")).to_have_count(5)
+
+
 def confirm_marks(page: Page, served: Served) -> None:
+    page.goto(served.url("courses/geo/assignments/climate-team?done=due"))
     page.get_by_label("Точки за добавяне на Габриела Георгиева").fill("-1,5")
     page.get_by_role("button", name=re.compile("^Потвърждаване на 20 оценки")).click()
     expect(page.get_by_role("alert")).to_contain_text("още нищо не е потвърдено")
