@@ -74,7 +74,9 @@ def test_http_leads_to_https_and_answers_nothing_else(front: FrontAlone) -> None
 
 @pytest.mark.parametrize("host", [HOST, ACCOUNT, SERVICE])
 def test_browsers_are_told_to_stay_with_https(front: FrontAlone, host: str) -> None:
-    assert "max-age=31536000" in front.ask("/", host).headers["strict-transport-security"]
+    told = front.ask("/?as=html", host).headers["strict-transport-security"]
+    assert told == "max-age=31536000; includeSubDomains"
+    assert ("strict-transport-security" in front.ask("/", host).headers) is (host == HOST)
 
 
 def test_what_a_client_says_of_itself_is_dropped(front: FrontAlone) -> None:
