@@ -56,6 +56,21 @@ def test_a_file_that_the_facts_name_exists() -> None:
     assert not missing, f"docs/facts.md names what is not there: {sorted(missing)}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_tests_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    folders = "bench|demo|deploy|docs|extensions|front|hub_config|images|monitoring|requirements|setup|tests"
+    files = re.findall(rf"`((?:{folders})/[A-Za-z0-9_./-]+)`", text)
+    missing = [name for name in files if not (ROOT / name).exists()]
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    missing += [
+        name
+        for name in re.findall(r"`(test_[a-z0-9_]{12,})`", text)
+        if f"def {name}(" not in tests and not list((ROOT / "tests").rglob(f"{name}.py"))
+    ]
+    assert not missing, f"{page.relative_to(ROOT)} names what is not there: {missing}"
+
+
 def test_the_map_of_the_house_names_every_folder() -> None:
     shown = (ROOT / "README.md").read_text(encoding="utf-8").partition("## The map of the house")[2]
     folders = {name.partition("/")[0] for name in list_files() if "/" in name and not name.startswith(".")}
