@@ -32,8 +32,7 @@ WARN_FROM = 0.9
 # Programs in a full home may still write small files, or Lab could not even start a kernel to clear up with.
 FULL_FILE_BYTES = 64 * 1024
 # Many small files, or a program that fights its limit: a workspace that goes on growing is ended.
-TOLERANCE = 1.1
-AT_EACH_START_FILES, AT_EACH_START_BYTES = 1000, 64 * 1024 * 1024
+CLEARING_UP_BYTES, CLEARING_UP_FILES = 64 * 1024 * 1024, 1000
 CAP_SYS_RESOURCE = 24
 ROUND_S = 30.0
 LOOK_S = 1.0
@@ -155,7 +154,7 @@ class Keeper:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._levels: dict[str, Level] = {}
-        self._allowed: dict[str, tuple[float, float]] = {}
+        self._allowed: dict[str, Usage] = {}
         self._hard_limits = can_lift()
         self._left: tuple[int, int] | None = None
         self._round_at = float("-inf")
@@ -223,7 +222,7 @@ class Keeper:
             )
         self._levels[workspace.container] = level
         if not hard:
-            self._end_if_growing(workspace, usage)
+            self._end_if_growing(workspace, level, usage)
             self._refuse_growth(workspace, level, before)
         if level != "fine" or before != "fine":
             self._tell(workspace, level, usage)
@@ -246,17 +245,14 @@ class Keeper:
             return []  # has ended meanwhile
         return [int(row[0]) for row in top["Processes"]]
 
-    def _end_if_growing(self, workspace: Running, usage: Usage) -> None:
-        most_bytes, most_files = workspace.disk_mb << 20, workspace.files
-        if workspace.container not in self._allowed:
-            # One that was full before it started may do what clearing up needs.
-            full_bytes, full_files = usage.used_bytes >= most_bytes, usage.files >= most_files
-            self._allowed[workspace.container] = (
-                max(TOLERANCE * most_bytes, full_bytes * (usage.used_bytes + AT_EACH_START_BYTES)),
-                max(TOLERANCE * most_files, full_files * (usage.files + AT_EACH_START_FILES)),
-            )
-        allowed_bytes, allowed_files = self._allowed[workspace.container]
-        if usage.used_bytes > allowed_bytes or usage.files > allowed_files:
+    def _end_if_growing(self, workspace: Running, level: Level, usage: Usage) -> None:
+        """End what grows on although it is refused; what clearing up needs is let through."""
+        if level != "full":
+            self._allowed.pop(workspace.container, None)
+            return
+        allowed = Usage(usage.used_bytes + CLEARING_UP_BYTES, usage.files + CLEARING_UP_FILES)
+        allowed = self._allowed.setdefault(workspace.container, allowed)
+        if usage.used_bytes > allowed.used_bytes or usage.files > allowed.files:
             LOG.error(
                 "%s: full and still growing (%d MB, %d files): its workspace is ended",
                 *(workspace.account, usage.used_bytes >> 20, usage.files),

@@ -13,6 +13,7 @@ import pytest
 
 from hub_config.docker_homes import HOME
 from hub_config.docker_quota import (
+    CLEARING_UP_FILES,
     FULL_FILE_BYTES,
     ROUND_S,
     Keeper,
@@ -185,7 +186,8 @@ def test_who_goes_on_making_files_is_ended_and_may_clear_up_after_the_next_start
         (daemon.home / str(number)).touch()
     keeper.do_round()
     assert daemon.killed == []
-    (daemon.home / "more").touch()
+    for number in range(CLEARING_UP_FILES + 1):
+        (daemon.home / f"more{number}").touch()
     keeper.do_round()
     assert daemon.killed == ["c1"]
     daemon.container = "c2"
