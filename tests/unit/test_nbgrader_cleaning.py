@@ -7,7 +7,7 @@ from atelier_nbgrader.config import set_showing
 from atelier_nbgrader.feedback_pages import POLICY, protect_page
 from atelier_nbgrader.html_cleaning import CLASSES, TAGS, clean_html
 from atelier_nbgrader.preprocessors.hide_tests import HideTests
-from atelier_nbgrader.preprocessors.sanitize import clean_cell, clean_data
+from atelier_nbgrader.preprocessors.sanitize import clean_cell, clean_data, render_markdown
 from atelier_nbgrader.server.formgrader_guard import make_policy
 from bs4 import BeautifulSoup
 from hypothesis import given, settings
@@ -175,6 +175,22 @@ def test_policy_allows_exactly_the_scripts_of_the_trusted_page() -> None:
     assert "'unsafe-inline'" not in scripts
     assert "'unsafe-hashes'" in scripts
     assert "unsafe-hashes" not in make_policy("<script>var a = 1;</script>")
+
+
+@pytest.mark.parametrize("unit", ["<div>", "<b><i>", '<a b="', "<table>", "<svg>", "<!--"])
+def test_elements_without_end_are_not_shown_instead_of_stopping_everybody(unit: str) -> None:
+    assert clean_html(unit * 50_000) == "<p>[…]</p>"
+
+
+def test_a_large_table_and_many_comments_are_shown() -> None:
+    table = "<table>" + "<tr><td>1</td><td>2<br></td></tr><!-- row -->" * 1000 + "</table>"
+    assert clean_html(table).count("<tr>") == 1000
+
+
+def test_a_very_long_markdown_cell_is_shown_as_it_was_typed() -> None:
+    shown = render_markdown({}, "\\begin{a}<script>" * 20_000)  # type: ignore[arg-type]
+    assert shown.startswith("<pre>")
+    assert "<script>" not in shown
 
 
 HIDDEN_CELL = "x = 1\n### BEGIN HIDDEN TESTS\nassert secret_of_the_test(3) == 9\n### END HIDDEN TESTS\ny = 2"

@@ -4,6 +4,7 @@ It runs in front of nbconvert's templates, which put much of a notebook into the
 cleaned after it was turned into HTML, by the filter `render_markdown`.
 """
 
+import html
 import re
 from typing import Any
 
@@ -21,6 +22,8 @@ from atelier_nbgrader.language import translate as _
 PICTURES = ("image/png", "image/jpeg")
 TEXTS = ("text/plain", "text/latex", "text/markdown")
 SVG = "image/svg+xml"
+# Longer texts are shown as they were typed: Markdown's parser takes quadratic time for some of them.
+MAX_MARKDOWN_CHARACTERS = 50_000
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _GRADE_ID = re.compile(r"[\w.-]{1,200}")
 _LEXER = NotebookNode(name="python", pygments_lexer="ipython3")
@@ -112,6 +115,8 @@ def clean_attachments(attachments: Any) -> NotebookNode:
 @pass_context
 def render_markdown(context: Context, source: str) -> str:
     """Markdown to safe HTML: the filter that takes the place of nbconvert's `markdown2html`."""
+    if len(str(source)) > MAX_MARKDOWN_CHARACTERS:
+        return f"<pre>{html.escape(str(source))}</pre>"
     cell = context.get("cell") or {}
     renderer = IPythonRenderer(
         escape=False,
