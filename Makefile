@@ -3,6 +3,7 @@
 
 DATA ?= .data/demo
 PORT ?= 8000
+TOWN ?= /srv/atelier
 PYTEST_ARGS ?=
 
 VENV := .venv
@@ -26,7 +27,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run tour test test-docker images check fix lock reset clean
+.PHONY: help run tour test test-docker images check fix lock reset clean \
+  deploy deploy-check backup restore upgrade rollback
 
 help: ## Explain every target (this text)
 	@echo "Atelier. Usage: make <target>"; echo
@@ -47,6 +49,9 @@ test-docker: $(SET_UP) $(STAMPS)/test ## What needs Docker (as root): build the 
 	@ATELIER_TEST_ENGINE=docker $(PY) -m pytest tests/browser/test_walk.py
 	@exec $(PY) -m pytest -m docker $(PYTEST_ARGS)
 
+bench-page: $(SET_UP) $(STAMPS)/test ## Measure Lab's first page against the stock: bytes, times, a class on the line (5 minutes)
+	@exec $(PY) -m bench.page $(BENCH_ARGS)
+
 images: $(SET_UP) ## Build the container images with the Docker that DOCKER_HOST names
 	@exec $(PY) -m images.build
 
@@ -65,6 +70,27 @@ lock: $(STAMPS)/python ## Lock the Python dependencies again, with hashes, after
 	  ../$(UV) compile $$name.in $$limits --excludes excluded.txt --python-version 3.11 --generate-hashes --quiet \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o $$name.txt; done
 	@echo "Locked. Read the difference (git diff requirements), then: make test"
+
+# A demo's data when DATA is given, else the town that `make deploy` set up.
+WHERE = $(if $(filter command environment,$(firstword $(origin DATA))),--demo "$(DATA)",--town "$(TOWN)")
+
+deploy: $(SET_UP) ## On a school's machine, as root: ask the few settings once, start everything (TOWN=, ANSWERS=)
+	@exec $(PY) -m deploy up --town "$(TOWN)" $(if $(ANSWERS),--answers "$(ANSWERS)")
+
+deploy-check: $(STAMPS)/ours ## Say what is missing or wrong on this machine, each with its repair
+	@exec $(PY) -m deploy check --town "$(TOWN)"
+
+backup: $(STAMPS)/ours ## Back up databases, archives and homes while all runs (BACKUP_KEY=age1…; DATA= for a demo)
+	@exec $(PY) -m deploy backup $(WHERE)
+
+restore: $(STAMPS)/ours ## Restore a backup into an empty stack, all hashes compared (FROM=file, IDENTITY=key file)
+	@exec $(PY) -m deploy restore "$(FROM)" $(WHERE) $(if $(IDENTITY),--identity "$(IDENTITY)")
+
+upgrade: $(SET_UP) ## Move the town to this checkout's version: images, backup, migration, start
+	@exec $(PY) -m deploy upgrade --town "$(TOWN)"
+
+rollback: $(STAMPS)/ours ## Go back to the version before; what was handed in since stays (FROM_BACKUP=yes takes the backup's)
+	@exec $(PY) -m deploy rollback --town "$(TOWN)" $(if $(FROM_BACKUP),--from-backup) $(if $(IDENTITY),--identity "$(IDENTITY)")
 
 reset: ## Throw the demo's data away (people, work, marks); the next `make run` begins anew
 	@$(or $(wildcard $(PY)),python3) -m demo.reset --data "$(DATA)"
