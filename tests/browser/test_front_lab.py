@@ -137,6 +137,33 @@ def test_code_runs_and_widgets_show_through_the_front(front: FrontStack, chromiu
     context.close()
 
 
+def test_a_changed_setting_is_kept_although_settings_are_shared(front: FrontStack, chromium: Browser) -> None:
+    context = chromium.new_context(locale="bg")
+    page, answers = open_lab(front, context, SECOND)
+    assert page.locator('body[data-jp-theme-light="true"]').count() == 1
+    assert list_asked(answers, "/lab/api/settings?", "/lab/api/translations/bg_BG") == []
+    assert len(list_asked(answers, f"{front.static_url}/answers/")) == 2
+    page.evaluate(
+        """async () => {
+          const config = JSON.parse(document.getElementById('jupyter-config-data').textContent);
+          await fetch(config.baseUrl + 'lab/api/settings/@jupyterlab/apputils-extension:themes', {
+            method: 'PUT',
+            headers: {'Authorization': 'token ' + config.token, 'Content-Type': 'application/json'},
+            body: JSON.stringify({raw: '{"theme": "JupyterLab Dark"}'}),
+          });
+        }"""
+    )
+    page.reload(wait_until="commit")
+    page.wait_for_selector('body[data-jp-theme-light="false"]', timeout=LAB_WITHIN_MS)
+    context.close()
+
+
+def list_asked(answers: list[Loaded], *parts: str) -> list[str]:
+    """Return the addresses that hold one of the parts; the mere list of settings' names does not count."""
+    urls = [answer.url for answer in answers if "ids_only" not in answer.url]
+    return [url for url in urls if any(part in url for part in parts)]
+
+
 @pytest.mark.parametrize("missing", ["main", "jlab_core"])
 def test_without_the_shared_files_lab_comes_from_the_workspace_itself(
     front: FrontStack, chromium: Browser, tmp_path: Path, missing: str
