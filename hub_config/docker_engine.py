@@ -66,6 +66,7 @@ def describe_host(limits: WorkspaceLimits, home: Home, kind: str) -> dict[str, A
         ],
         "oom_score_adj": OOM_SCORE,
         "dns": [NO_NAME_SERVER],
+        "dns_opt": ["timeout:1", "attempts:1"],  # a program that asks for a name is told "no" after a second
         "log_config": LogConfig(
             type="json-file", config={"max-size": f"{LOG_MB}m", "max-file": "2", "mode": "non-blocking"}
         ),
