@@ -35,6 +35,7 @@ FULL_FILE_BYTES = 64 * 1024
 CLEARING_UP_BYTES, CLEARING_UP_FILES = 64 * 1024 * 1024, 1000
 CAP_SYS_RESOURCE = 24
 ROUND_S = 30.0
+ROUND_WHILE_FULL_S = 10.0  # somebody clears up and waits
 LOOK_S = 1.0
 # What may go onto the disk between two rounds; more, and the next round begins at once.
 UNSEEN_BYTES, UNSEEN_FILES = 32 * 1024 * 1024, 2000
@@ -173,7 +174,8 @@ class Keeper:
         disk = os.statvfs(self.volumes)
         left = disk.f_bfree * disk.f_frsize, disk.f_ffree
         lost = (0, 0) if self._left is None else (self._left[0] - left[0], self._left[1] - left[1])
-        if now - self._round_at < ROUND_S and lost[0] < UNSEEN_BYTES and lost[1] < UNSEEN_FILES:
+        every_s = ROUND_WHILE_FULL_S if "full" in self._levels.values() else ROUND_S
+        if now - self._round_at < every_s and lost[0] < UNSEEN_BYTES and lost[1] < UNSEEN_FILES:
             return False
         self._left, self._round_at = left, now
         self.do_round()

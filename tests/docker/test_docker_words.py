@@ -1,0 +1,59 @@
+"""What a student reads when something fails because there is no internet."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docker.attack_cells import find_address_of
+from tests.docker_notebook import Notebook, open_notebook
+from tests.docker_school import STUDENTS, DockerSchool
+
+pytestmark = pytest.mark.docker
+
+NO_INTERNET = "В това работно място няма интернет"
+NO_INSTALLING = "Тук нищо не може да се инсталира"
+
+
+@pytest.fixture(scope="module")
+def notebook(docker_school: DockerSchool) -> Iterator[Notebook]:
+    """A student's notebook in a school that speaks Bulgarian."""
+    docker_school.ensure_running(docker_school.anna)
+    with open_notebook(docker_school.stack, docker_school.anna, STUDENTS[0]) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import requests; requests.get('https://data.example/cities.csv')",
+        "import urllib.request; urllib.request.urlopen('http://data.example/')",
+        "import pandas; pandas.read_csv('https://data.example/cities.csv')",
+    ],
+)
+def test_who_opens_an_address_reads_that_there_is_no_internet(notebook: Notebook, code: str) -> None:
+    assert NO_INTERNET in notebook.run(code).splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "%pip install seaborn",
+        "!pip install seaborn",
+        "!pip3 install --user seaborn",
+        "!conda install seaborn",
+        "import sys; print(__import__('subprocess').getoutput(f'{sys.executable} -m pip install seaborn'))",
+    ],
+)
+def test_who_installs_reads_that_nothing_can_be_installed(notebook: Notebook, code: str) -> None:
+    assert NO_INSTALLING in notebook.run(code)
+
+
+def test_an_address_without_a_name_is_explained_too(notebook: Notebook, docker_school: DockerSchool) -> None:
+    """The machine's other bridge, which the test's own daemon made: there is no way to it from here."""
+    address = find_address_of(docker_school.stack.town.daemon.bridge)
+    code = f"import urllib.request; urllib.request.urlopen('http://{address}/', timeout=5)"
+    assert NO_INTERNET in notebook.run(code)
+
+
+def test_other_mistakes_are_left_alone(notebook: Notebook) -> None:
+    assert NO_INTERNET not in notebook.run("open('/no/such/file')")
