@@ -20,12 +20,20 @@ def find_postgresql() -> Path | None:
     return next((place for place in reversed(places) if (place / "initdb").exists()), None)
 
 
+def require_postgresql() -> Path:
+    """Return the folder of PostgreSQL's programs; skips where there is none, fails in CI."""
+    programs = find_postgresql()
+    if programs is None and os.environ.get("CI") == "true":
+        pytest.fail("PostgreSQL is missing; install Debian's package postgresql")
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed; these tests ran on SQLite only")
+    return programs
+
+
 @contextmanager
 def run_postgresql(folder: Path) -> Iterator[str]:
     """Run a server in `folder`, an empty directory; yield the database's URL. Skips when there is none."""
-    programs = find_postgresql()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed; these tests ran on SQLite only")
+    programs = require_postgresql()
     user = _ordinary_user()
     if user is not None:  # PostgreSQL refuses to run as root
         shutil.chown(folder, user)

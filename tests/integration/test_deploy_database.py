@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from tests.postgresql import find_postgresql
+from tests.postgresql import require_postgresql
 from tests.waiting import wait_until
 
 SCRIPT = Path(__file__).parents[2] / "images" / "database" / "start-database"
@@ -79,9 +79,7 @@ def _ordinary_user() -> str:
 
 @pytest.fixture
 def container() -> Iterator[Container]:
-    programs = find_postgresql()
-    if programs is None:
-        pytest.skip("needs PostgreSQL")
+    programs = require_postgresql()
     with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
         Path(outer).chmod(0o755)
         folder = Path(outer) / "pg"

@@ -32,7 +32,7 @@ from demo.processes import Process, wait_until_healthy
 from hub_config.local_processes import list_processes_at_home
 from tests.atelier_stack import Browser, Stack
 from tests.exchange_stand import pack
-from tests.postgresql import find_postgresql
+from tests.postgresql import require_postgresql
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.hub
@@ -318,9 +318,7 @@ class Lesson:
 
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lesson]:
-    programs = find_postgresql()
-    if programs is None:
-        pytest.skip("needs PostgreSQL")
+    programs = require_postgresql()
     with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
         Path(outer).chmod(0o755)
         folder = Path(outer) / "pg"
