@@ -1,6 +1,7 @@
 """Ports on the loopback interface: which are free, and who holds one that is not."""
 
 import socket
+from pathlib import Path
 
 import psutil
 
@@ -43,6 +44,11 @@ def _describe_holder(port: int) -> str:
     try:
         connections = psutil.net_connections(kind="tcp")
         pid = next(c.pid for c in connections if c.laddr and c.laddr.port == port and c.status == "LISTEN")
-        return f" by {psutil.Process(pid).name()} (process {pid})"
+        return f" by {_name_program(psutil.Process(pid))} (process {pid})"
     except (StopIteration, psutil.Error, OSError):
         return ""
+
+
+def _name_program(process: psutil.Process) -> str:
+    """Name a program by its command: a process may call itself as it likes (Node.js: MainThread)."""
+    return Path((process.cmdline() or [process.name()])[0]).name or process.name()

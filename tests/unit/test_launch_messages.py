@@ -45,7 +45,7 @@ def test_a_port_in_use_names_who_has_it_and_another_one(taken_port: int) -> None
     with pytest.raises(DemoProblem) as caught:
         check_port_is_free(taken_port)
     assert f"Port {taken_port} is in use" in caught.value.fact
-    assert f"process {os.getpid()}" in caught.value.fact
+    assert f"by {Path(sys.executable).name} (process {os.getpid()})" in caught.value.fact
     assert "make run PORT=" in caught.value.repair
 
 
