@@ -102,3 +102,10 @@ def test_a_submission_comes_back_as_it_was_sent(town: Town) -> None:
     assert answer.headers["content-type"] == "application/gzip"
     assert "attachment" in answer.headers["content-disposition"]
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_team_names_its_course_since_two_courses_may_do_the_same_project(town: Town) -> None:
+    page = town.open_as("student").see("").text
+    with town.sessions() as session:
+        course = projects.find_course(session, "geo")
+    assert re.search(rf"Моят екип · (<bdi>)?{re.escape(course.title)}", page)

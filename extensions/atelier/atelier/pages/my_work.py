@@ -60,6 +60,7 @@ class TeamCard:
     """A team of the student with the names of its members."""
 
     name: str
+    course: str
     project: str
     driving_question: str
     members: list[str]
@@ -121,16 +122,17 @@ def _make_student_card(
         taught=False,
         url="",
         works=works,
-        teams=[_make_team_card(session, site, visitor.id, course.id, team, now) for team in teams],
+        teams=[_make_team_card(session, site, visitor.id, course, team, now) for team in teams],
     )
 
 
 def _make_team_card(
-    session: Session, site: Site, person_id: str, course_id: str, team: Team, now: dt.datetime
+    session: Session, site: Site, person_id: str, course: Course, team: Team, now: dt.datetime
 ) -> TeamCard:
-    project = projects.find_project(session, course_id, team.project_id)
+    project = projects.find_project(session, course.id, team.project_id)
     return TeamCard(
         name=team.name,
+        course=course.title,
         project=project.title,
         driving_question=project.driving_question,
         members=[person.display_name for person in projects.list_members(session, team.id, now)],
