@@ -1,8 +1,10 @@
 """Lab's defaults by kind and language of the workspace."""
 
 import json
+import re
 from pathlib import Path
 
+import jupyterlab
 import pytest
 from atelier_lab.lab_config import configure, disabled_extensions, server_extensions, setting_overrides
 from traitlets.config import Config
@@ -67,3 +69,12 @@ def test_running_server_does_what_the_configuration_says(kind: str, tmp_path: Pa
     assert (formgrader == 404) is (kind == "personal")
     assert set(disabled_extensions(kind)) <= set(disabled)
     assert set(page["lockedExtensions"]) == set(disabled_extensions(kind))
+
+
+@pytest.mark.parametrize("kind", ["personal", "team", "course"])
+def test_nothing_stays_on_that_needs_the_language_servers_which_are_off(kind: str) -> None:
+    installed = Path(jupyterlab.__file__).parent / "static"
+    source = "".join(path.read_text(encoding="utf-8") for path in installed.glob("jlab_core.*.js"))
+    asking = set(re.findall(r"@jupyterlab/[a-z]+-extension:language-server", source))
+    assert asking, "Lab has renamed them: look at the browser's console for 'failed to activate'"
+    assert asking <= set(disabled_extensions(kind))

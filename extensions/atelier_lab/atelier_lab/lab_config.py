@@ -14,7 +14,9 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from atelier_lab.shared_files import DATA_DIR, PARTS
 
-LSP = "@jupyterlab/lsp-extension"  # its server part is off; the browser would ask for it at each start
+# Its server part is off; the browser would ask for it at each start, and the other two fail without it.
+LSP = "@jupyterlab/lsp-extension"
+NEEDS_LSP = [f"@jupyterlab/{part}-extension:language-server" for part in ("notebook", "fileeditor")]
 
 # Both ask for the export formats when the first notebook opens; that alone loads nbconvert into the server.
 EXPORT_FORMATS = [f"@jupyterlab/notebook-extension:{part}" for part in ("export", "update-raw-mimetype")]
@@ -59,7 +61,7 @@ def server_extensions(kind: str) -> dict[str, bool]:
 
 def disabled_extensions(kind: str) -> list[str]:
     """Which of Lab's extensions are off: nbgrader's own lists everywhere, all of nbgrader for students."""
-    disabled = ["@jupyter-notebook/lab-extension", "@jupyterlab/extensionmanager-extension", LSP]
+    disabled = ["@jupyter-notebook/lab-extension", "@jupyterlab/extensionmanager-extension", LSP, *NEEDS_LSP]
     if kind == "course":
         disabled += [
             f"@jupyter/nbgrader:{part}" for part in ("assignment-list", "course-list", "formgrader", "menu")
