@@ -22,7 +22,8 @@ PREPARATION = "-preparation"
 # Where homes are btrfs subvolumes, `hub_config.docker_quota` makes them; a preparation that comes too early
 # says so by this status and is begun again. 256 is the inode of every subvolume's root.
 NOT_YET, NOT_YET_POLL_S = 75, 0.5
-PREPARE = 'if [ -n "$1" ] && [ "$(stat -c %i "$3")" != 256 ]; then exit 75; fi; ' + (
+PREPARE = (
+    'if [ -n "$1" ] && [ "$(stat -c %i "$3")" != 256 ] && [ -z "$(ls -A "$3")" ]; then exit 75; fi; '
     'exec install -d --owner="$2" --group="$2" --mode=700 "$3"'
 )
 Docker = Callable[..., Awaitable[Any]]

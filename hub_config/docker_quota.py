@@ -275,7 +275,9 @@ class Keeper:
         for item in self._client.containers(all=True, filters={"name": f"{PREPARATION}$"}):
             for mount in item["Mounts"]:
                 folder = Path(self._client.inspect_volume(mount["Name"])["Mountpoint"])
-                if item["State"] != "running" and folder.is_dir() and not is_subvolume(folder):
+                # One with files in it stays a folder, under the soft quota.
+                new = item["State"] != "running" and folder.is_dir() and not any(folder.iterdir())
+                if new and not is_subvolume(folder):
                     make_subvolume(folder)
 
 
