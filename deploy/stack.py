@@ -60,6 +60,7 @@ class ComposeStack:
     folder: Path
     settings: TownSettings
     compose: tuple[str, ...]
+    services: tuple[str, ...] = SERVICES
 
     def up(self, tag: str) -> None:
         """Migrate the database, start everything, return when all is healthy. Raises DeployProblem."""
@@ -72,8 +73,8 @@ class ComposeStack:
     def start(self, tag: str) -> None:
         """Start all containers in a version and wait until they are healthy."""
         self.write_variables(tag)
-        self._call("up", "-d", "--remove-orphans", *SERVICES)
-        self._wait(SERVICES)
+        self._call("up", "-d", "--remove-orphans", *self.services)
+        self._wait(self.services)
 
     def stop(self) -> None:
         """Stop who uses the database; workspaces, proxy and front go on."""

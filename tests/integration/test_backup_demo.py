@@ -45,7 +45,7 @@ def call(stack: Stack, account: str) -> httpx.Client:
 
 
 def work_a_while(stack: Stack) -> tuple[str, str, dict[str, object]]:
-    """A course, a release, a submission, a file at home. Returns course and student (accounts), the receipt."""
+    """A course, a release, a submission, a file at home. Returns course, student (accounts) and receipt."""
     stack.add_people(f"Ученик Проба {STUDENT} student", f"Учител Проба {TEACHER} teacher")
     course = f"course-{stack.make_course('backup', TEACHER, [STUDENT])}"
     student = stack.find_person(STUDENT)
