@@ -13,6 +13,7 @@ from atelier_nbgrader.desk import Desk
 from atelier_nbgrader.exchange.client import ServiceRefusal, path
 from atelier_nbgrader.exchange.exchange import Exchange
 from atelier_nbgrader.feedback_pages import protect_page
+from atelier_nbgrader.feedback_words import translate_page
 from atelier_nbgrader.gradebook import open_gradebook
 from atelier_nbgrader.language import translate as _
 from atelier_nbgrader.packing import PackingRefusal, pack
@@ -81,7 +82,7 @@ class ExchangeReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):
             pages.mkdir()
             for file in sorted(folder.glob("*.html")):
                 (pages / file.name).write_text(
-                    protect_page(file.read_text(encoding="utf-8")), encoding="utf-8"
+                    protect_page(translate_page(file.read_text(encoding="utf-8"))), encoding="utf-8"
                 )
             pack(pages, archive)
             with archive.open("rb") as source:
