@@ -75,7 +75,8 @@ lock: $(STAMPS)/python ## Lock the Python dependencies again, with hashes, after
 WHERE = $(if $(filter command environment,$(firstword $(origin DATA))),--demo "$(DATA)",--town "$(TOWN)")
 
 deploy: $(SET_UP) ## On a school's machine, as root: ask the few settings once, start everything (TOWN=, ANSWERS=)
-	@exec $(PY) -m deploy up --town "$(TOWN)" $(if $(ANSWERS),--answers "$(ANSWERS)")
+	@exec $(PY) -m deploy up --town "$(TOWN)" $(if $(ANSWERS),--answers "$(ANSWERS)") \
+	  $(if $(FROM),--restore "$(FROM)") $(if $(IDENTITY),--identity "$(IDENTITY)")
 
 deploy-check: $(STAMPS)/ours ## Say what is missing or wrong on this machine, each with its repair
 	@exec $(PY) -m deploy check --town "$(TOWN)"

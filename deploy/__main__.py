@@ -136,11 +136,45 @@ def bring_one_back(
 def deploy_up(
     town: TownOption = DEFAULT_TOWN,
     answers: Annotated[Path | None, typer.Option(help="File of answers: name=value lines.")] = None,
+    restore_from: Annotated[Path | None, typer.Option("--restore", help="Begin with this backup.")] = None,
+    identity: IdentityOption = None,
 ) -> None:
     """Ask the few settings once, write them down, and start everything."""
     from deploy.first_time import deploy
 
-    deploy(town.resolve(), answers, dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    deploy(town.resolve(), answers, now, backup=restore_from, identity=identity)
+
+
+@app.command("certificate")
+def put_certificate(
+    chain: Annotated[Path, typer.Argument(help="Certificate with its chain (PEM).")],
+    key: Annotated[Path, typer.Argument(help="Its private key (PEM).")],
+    town: TownOption = DEFAULT_TOWN,
+) -> None:
+    """Put a renewed certificate into its place and let the front take it; refuses one that does not fit."""
+    from deploy.certificate import put_in_place
+    from deploy.stack import ComposeStack, find_compose
+
+    folder = town.resolve()
+    settings = find_settings(folder)
+    put_in_place(folder, settings.domain, chain, key, dt.datetime.now(dt.UTC))
+    if load_installed(load_town(folder)):
+        ComposeStack(folder, settings, tuple(find_compose())).reload_front()
+    typer.echo("The front has the new certificate")
+
+
+@app.command("logs")
+def collect(town: TownOption = DEFAULT_TOWN) -> None:
+    """Put the containers' log lines into files by day, and remove those that are too old."""
+    from deploy.logs import collect_logs, remove_old_logs
+
+    folder, now = town.resolve(), dt.datetime.now(dt.UTC)
+    settings = find_settings(folder)
+    for path in collect_logs(folder / "logs", now):
+        typer.echo(f"{path}")
+    for path in remove_old_logs(folder / "logs", settings.find_log_days, now):
+        typer.echo(f"removed: {path}")
 
 
 @app.command("check")

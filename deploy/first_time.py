@@ -12,8 +12,8 @@ from pathlib import Path
 
 from deploy.look import look_at_certificate, look_at_machine
 from deploy.problem import DeployProblem
+from deploy.restore import restore_backup
 from deploy.settings import (
-    PROCESS_UID,
     TownSettings,
     ask_settings,
     load_town_settings,
@@ -21,7 +21,7 @@ from deploy.settings import (
     write_settings,
 )
 from deploy.stack import ComposeStack, find_compose, find_tag, install_units, make_folders, provide_images
-from deploy.town import load_town
+from deploy.town import PROCESS_UID, load_town
 from deploy.versions import Installed, load_installed, note_installed
 from hub_config.city import CityError, load_city
 
@@ -37,8 +37,15 @@ schools:
 SECRET_VARIABLE = "ATELIER_GOOGLE_CLIENT_SECRET"  # noqa: S105 - a variable's name
 
 
-def deploy(folder: Path, answers: Path | None, now: dt.datetime) -> None:
-    """Set everything up and start it. Raises DeployProblem with what stands in the way."""
+def deploy(
+    folder: Path,
+    answers: Path | None,
+    now: dt.datetime,
+    *,
+    backup: Path | None = None,
+    identity: Path | None = None,
+) -> None:
+    """Set everything up and start it, from `backup` if given. Raises DeployProblem: what is in the way."""
     if os.geteuid() != 0:
         raise DeployProblem("this sets up a machine and needs to be root", "sudo make deploy")
     settings = prepare_town(folder, read_answers(answers) if answers else {})
@@ -46,7 +53,11 @@ def deploy(folder: Path, answers: Path | None, now: dt.datetime) -> None:
     enable_units(install_units(folder))
     tag = find_tag()
     provide_images(tag, settings.docker_url)
-    ComposeStack(folder, settings, tuple(find_compose())).up(tag)
+    stack = ComposeStack(folder, settings, tuple(find_compose()))
+    if backup:
+        stack.up_database(tag)
+        restore_backup(load_town(folder), backup, identity)
+    stack.up(tag)
     _note(folder, tag, now)
     for finding in look_at_machine(folder, settings, tag, now):
         sys.stdout.write(f"{finding}\n")

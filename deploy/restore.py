@@ -95,7 +95,7 @@ class Placer:
         if room == "homes":
             self._place_in_home(info, name, content)
         elif room == "blobs" and info.isreg():
-            write_file(self.town.blob_dir / name, content, 0o600, info.mtime)
+            self._place_own(self.town.blob_dir / name, content, info.mtime)
         elif room == "databases" and info.isreg():
             write_file(self.databases / name, content, 0o600, info.mtime)
         elif room in ("keepsakes", "secrets"):
@@ -109,7 +109,15 @@ class Placer:
         if target is None and known is self.town.secrets:
             target = self.town.folder / "secrets" / name
         if target is not None and not target.exists():
-            write_file(target, content, 0o600, None)
+            self._place_own(target, content, None)
+
+    def _place_own(self, path: Path, content: Iterator[bytes], modified_s: float | None) -> None:
+        """Write a file of the system's, for the processes that will read it."""
+        missing = [folder for folder in path.parents if not folder.exists()]
+        write_file(path, content, 0o600, modified_s)
+        if self.town.process_uid is not None:
+            for made in (path, *missing):
+                os.chown(made, self.town.process_uid, self.town.process_uid)
 
     def _place_in_home(self, info: tarfile.TarInfo, name: str, content: Iterator[bytes]) -> None:
         account, _, inside = name.partition("/")

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.problem import DeployProblem
-from deploy.town import SETTINGS
+from deploy.town import PROCESS_UID, SETTINGS
 
 Ask = Callable[[str, str], str]
 EMAIL = re.compile(r"[^@\s,;]+@[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -26,7 +26,6 @@ HOLDERS: dict[str, tuple[str, ...]] = {
     "atelier_password": ("database",),
     "hub_password": ("database",),
 }
-PROCESS_UID = 1000  # the images' user
 
 
 @dataclass
@@ -43,6 +42,7 @@ class TownSettings:
     backups_kept: int = 14
     snapshot_days: int = 14
     log_days: int = 30
+    log_days_of: dict[str, int] = field(default_factory=dict)
     gateway: str = "172.31.240.1"
     docker_url: str = "unix:///run/atelier-docker.sock"
     extra: dict[str, str] = field(default_factory=dict)
@@ -67,6 +67,10 @@ class TownSettings:
             if not 1 <= getattr(self, name) <= 3650:
                 wrong.append(f"{name}: write a number of days or backups from 1 to 3650")
         return wrong
+
+    def find_log_days(self, service: str) -> int:
+        """Return for how many days the log lines of a service are kept."""
+        return self.log_days_of.get(service, self.log_days)
 
     @property
     def public_url(self) -> str:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from deploy.docker_daemon import SOCKET, describe_workspaces_daemon
 from deploy.look import WORKSPACE_IMAGES
 from deploy.problem import DeployProblem
-from deploy.settings import PROCESS_UID, TownSettings, describe_compose, write_private
+from deploy.settings import TownSettings, describe_compose, write_private
+from deploy.town import PROCESS_UID
 from images.build import BuildFailed, build_images
 from images.catalog import find_version, load_images, name_tag
 
@@ -37,6 +38,7 @@ FOLDERS = {
     "acme": (0o755, 0),
     "backups": (0o700, 0),
     "snapshots": (0o700, 0),
+    "logs": (0o700, 0),
 }
 
 
@@ -64,11 +66,15 @@ class ComposeStack:
 
     def up(self, tag: str) -> None:
         """Migrate the database, start everything, return when all is healthy. Raises DeployProblem."""
-        self.write_variables(tag)
-        self._call("up", "-d", "database", "proxy")
-        self._wait(("database",))
+        self.up_database(tag)
         self._call("run", "--rm", "migrate")
         self.start(tag)
+
+    def up_database(self, tag: str) -> None:
+        """Start the database alone, as a restore needs it."""
+        self.write_variables(tag)
+        self._call("up", "-d", "database")
+        self._wait(("database",))
 
     def start(self, tag: str) -> None:
         """Start all containers in a version and wait until they are healthy."""
@@ -84,6 +90,10 @@ class ComposeStack:
         """Run `atelier <command>` in a version's image."""
         self.write_variables(tag)
         return self._call("run", "--rm", "migrate", "python", "-m", "atelier", *command)
+
+    def reload_front(self) -> None:
+        """Let the front read its certificate anew; no connection is cut."""
+        self._call("kill", "-s", "HUP", "front")
 
     def write_variables(self, tag: str) -> None:
         """Write what compose.yaml asks for."""
@@ -181,6 +191,8 @@ def describe_units(folder: Path, python: str) -> dict[str, str]:
         "atelier-backup.timer": _timer("Atelier: backup every night", "*-*-* 02:30:00"),
         "atelier-snapshot.service": _once("Atelier: snapshot of homes", f"{run} snapshot {town}"),
         "atelier-snapshot.timer": _timer("Atelier: snapshots of homes", "*-*-* 06..20/2:00:00"),
+        "atelier-logs.service": _once("Atelier: logs by day", f"{run} logs {town}"),
+        "atelier-logs.timer": _timer("Atelier: logs by day", "*-*-* 03:30:00"),
         "atelier-look.service": _once("Atelier: look at the machine", f"{run} check {town}"),
         "atelier-look.timer": _timer("Atelier: look at the machine every hour", "hourly"),
     }

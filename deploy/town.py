@@ -9,13 +9,15 @@ from deploy.homes import FolderHomes, Homes, VolumeHomes
 from deploy.problem import DeployProblem
 
 SETTINGS = "settings.json"
+PROCESS_UID = 1000  # the images' user
 WORKSPACES_DOCKER = "unix:///run/atelier-docker.sock"
 
 
 @dataclass(frozen=True)
 class Town:
     """The stores of one city. `keepsakes` are small files that a restore needs and that are no secret;
-    `secrets` are: name in the backup → place.
+    `secrets` are: name in the backup → place. `process_uid`: to whom the containers' files belong, None where
+    they belong to whoever runs this.
     """
 
     folder: Path
@@ -25,6 +27,7 @@ class Town:
     homes: Homes
     keepsakes: dict[str, Path] = field(default_factory=dict)
     secrets: dict[str, Path] = field(default_factory=dict)
+    process_uid: int | None = None
     backup_key: str | None = None
     backups_kept: int = 14
     snapshot_days: int = 14
@@ -79,6 +82,7 @@ def load_town(folder: Path) -> Town:
                 if path.is_file()
             },
         },
+        process_uid=PROCESS_UID,
         backup_key=settings.get("backup_key") or None,
         backups_kept=int(settings.get("backups_kept", 14)),
         snapshot_days=int(settings.get("snapshot_days", 14)),

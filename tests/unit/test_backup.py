@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -312,3 +313,13 @@ def test_walking_does_not_follow_a_folder_that_became_a_link(tmp_path: Path):
             shutil.rmtree(root / "a")
             (root / "a").symlink_to(tmp_path / "outside")
     assert seen == ["a"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be root: gives files to another user")
+def test_restored_archives_belong_to_the_user_that_reads_them(town: Town, tmp_path: Path):
+    backup = make_backup(town, NOW)
+    target = replace(find_demo(tmp_path / "second"), process_uid=4711)
+    restore_backup(target, backup.path)
+    below = list(target.blob_dir.rglob("*"))
+    assert len(below) == 3
+    assert {path.stat().st_uid for path in below} == {4711}

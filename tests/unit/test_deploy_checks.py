@@ -200,3 +200,22 @@ def test_an_old_backup_is_an_error_and_a_plain_one_a_warning():
 def test_each_finding_says_how_to_repair_it():
     finding = checks.check_disk("/srv", 0, 10)[0]
     assert "Repair: make room" in str(finding)
+
+
+# ---------------------------------------------------------------- a renewed certificate
+def test_a_renewed_certificate_takes_its_place_only_when_it_fits(tmp_path: Path):
+    from deploy.certificate import put_in_place
+    from deploy.problem import DeployProblem
+
+    for name, content in {"chain": make_pem() + make_pem(issuer="Root"), "key": key_pem()}.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "other").write_bytes(key_pem(OTHER_KEY))
+    put_in_place(tmp_path / "town", DOMAIN, tmp_path / "chain", tmp_path / "key", NOW)
+    placed = tmp_path / "town" / "certificate"
+    assert (placed / "key.pem").read_bytes() == key_pem()
+    assert (placed / "key.pem").stat().st_mode & 0o077 == 0
+    ends = (tmp_path / "town" / "metrics" / "atelier_certificate.prom").read_text()
+    assert f"{(NOW + 90 * DAY).timestamp():.0f}" in ends
+    with pytest.raises(DeployProblem, match="the one in use stays"):
+        put_in_place(tmp_path / "town", DOMAIN, tmp_path / "chain", tmp_path / "other", NOW)
+    assert (placed / "key.pem").read_bytes() == key_pem()
