@@ -154,7 +154,7 @@ def test_a_changed_setting_is_kept_although_settings_are_shared(front: FrontStac
         }"""
     )
     page.reload(wait_until="commit")
-    page.wait_for_selector('body[data-jp-theme-light="false"]', timeout=LAB_WITHIN_MS)
+    page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached", timeout=LAB_WITHIN_MS)
     context.close()
 
 
