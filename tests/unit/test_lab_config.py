@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import jupyterlab
@@ -78,3 +79,17 @@ def test_nothing_stays_on_that_needs_the_language_servers_which_are_off(kind: st
     asking = set(re.findall(r"@jupyterlab/[a-z]+-extension:language-server", source))
     assert asking, "Lab has renamed them: look at the browser's console for 'failed to activate'"
     assert asking <= set(disabled_extensions(kind))
+
+
+def test_terminal_finds_the_workspaces_own_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    c = _configure(monkeypatch, tmp_path, ATELIER_KIND="course")
+    command = c.ServerApp.terminado_settings["shell_command"]
+    asked = subprocess.run(
+        command,
+        input="echo $PATH",
+        env={"PATH": "/opt/workspace/bin:/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert asked.stdout.strip() == "/opt/workspace/bin:/usr/bin:/bin"
