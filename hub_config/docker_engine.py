@@ -21,7 +21,7 @@ from hub_config.accounts import Account
 from hub_config.city import WorkspaceLimits
 from hub_config.docker_homes import ACCOUNT_LABEL, HOME, Home, Homes, HomesFull
 from hub_config.docker_quota import describe_quota
-from hub_config.seccomp import describe_course_profile
+from hub_config.seccomp import describe_course_profile, describe_students_profile
 from hub_config.workspaces import AtelierWorkspace, find_limits
 
 KIND_LABEL = "atelier.kind"
@@ -74,9 +74,9 @@ def describe_host(limits: WorkspaceLimits, home: Home, kind: str) -> dict[str, A
 
 
 def list_security_options(kind: str) -> list[str]:
-    """Return Docker's `security_opt`. Without a profile named, the daemon's built-in one holds."""
-    options = ["no-new-privileges"]
-    return [*options, f"seccomp={describe_course_profile()}"] if kind == "course" else options
+    """Return Docker's `security_opt`."""
+    profile = describe_course_profile() if kind == "course" else describe_students_profile()
+    return ["no-new-privileges", f"seccomp={profile}"]
 
 
 def describe_container(account: Account, home: Home) -> dict[str, Any]:

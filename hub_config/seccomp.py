@@ -1,10 +1,10 @@
-"""The system calls of a course workspace: Docker's default and, call by call, what bubblewrap needs.
+"""The system calls of workspaces: Docker's default and, for courses, call by call, what bubblewrap needs.
 
-Personal and team workspaces run under the daemon's built-in profile and not under this one. Docker has no
-way to say "the default and these": whoever adds a call has to write down the whole profile. `DEFAULT` is
-what Docker 20.10 to 28 admits to a program without capabilities on 64-bit x86 and ARM (source: moby,
-profiles/seccomp), less `io_uring_*`, which newer versions withdrew. Calls of other architectures and of
-32-bit programs are left out: they fail.
+Docker has no way to say "the default and these", and the default depends on its version: Debian 12's admits
+`io_uring_*` and sockets to the machine's hypervisor (vsock), which newer ones withdrew. So the whole profile
+is written down. `DEFAULT` is what Docker 20.10 to 28 admits to a program without capabilities on 64-bit x86
+and ARM (source: moby, profiles/seccomp), less these. Calls of other architectures and of 32-bit programs are
+left out: they fail.
 """
 
 import json
@@ -15,6 +15,8 @@ EPERM = 1
 ENOSYS = 38
 ARCHITECTURES = ("SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64")
 VSOCK_FAMILY = 40
+# The flags of clone that make namespaces: all of them, as Docker's default masks them.
+NAMESPACES = 0x7E020000
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
 DEFAULT = """
@@ -81,13 +83,24 @@ def list_default_calls() -> list[str]:
     return sorted({name for line in lines for name in line.split()})
 
 
+def describe_students_profile() -> str:
+    """Return the seccomp profile of personal and team workspaces: processes and threads, no namespaces."""
+    begin = _allow("clone", index=0, value=NAMESPACES, operator="MASKED_EQ")
+    begin["args"][0]["valueTwo"] = 0
+    return _describe_profile(begin)
+
+
 def describe_course_profile() -> str:
     """Return the seccomp profile of course workspaces, as JSON for Docker's ``seccomp=`` option."""
+    return _describe_profile(_allow(*SANDBOX))
+
+
+def _describe_profile(more: dict[str, Any]) -> str:
     allowed = [
         _allow(*list_default_calls()),
         _allow("socket", index=0, value=VSOCK_FAMILY, operator="NE"),
         *(_allow("personality", index=0, value=value, operator="EQ") for value in PERSONALITIES),
-        _allow(*SANDBOX),
+        more,
         # Its flags lie in memory, where a filter cannot look: "not there", so that programs take clone
         # instead.
         {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS},

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from tests.docker.attack_cells import (
 from tests.docker.neighbour import SAMPLES, check_neighbour, measure_cells_s, run_beside
 from tests.docker_notebook import Notebook, open_notebook
 from tests.docker_school import SLUG, STUDENTS, TEACHER, DockerSchool
+from tests.docker_town import run
 
 pytestmark = pytest.mark.docker
 
@@ -70,6 +73,31 @@ def bait() -> Iterator[Bait]:
 
 
 @pytest.fixture(scope="module")
+def world() -> Iterator[tuple[str, int]]:
+    """Another machine, to which this one has a way: a network namespace of the test's. Address and port."""
+    name = f"atelier{os.getpid() % 100000}"
+    inside = f"nsenter --net=/run/netns/{name}".split()
+    code = "import socket; s = socket.create_server(('', 0)); print(s.getsockname()[1], flush=True)\n"
+    code += "while True: s.accept()[0].close()"
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "link", "add", name, "type", "veth", "peer", "name", "world", "netns", name)
+        run("ip", "addr", "add", "10.215.255.1/30", "dev", name)
+        run("ip", "link", "set", name, "up")
+        run(*inside, "ip", "addr", "add", "10.215.255.2/30", "dev", "world")
+        run(*inside, "ip", "link", "set", "world", "up")
+        run(*inside, "ip", "route", "add", "default", "via", "10.215.255.1")
+        with subprocess.Popen([*inside, sys.executable, "-c", code], stdout=subprocess.PIPE) as server:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            socket.create_connection(("10.215.255.2", port), 5).close()
+            yield "10.215.255.2", port
+            server.kill()
+    finally:
+        run("ip", "netns", "delete", name)
+
+
+@pytest.fixture(scope="module")
 def neighbour(docker_school: DockerSchool) -> Iterator[Notebook]:
     """A notebook that another student has open."""
     docker_school.ensure_running(docker_school.anna)
@@ -86,7 +114,7 @@ def attacker(docker_school: DockerSchool) -> Iterator[Notebook]:
 
 
 @pytest.fixture(scope="module")
-def targets(docker_school: DockerSchool, bait: Bait) -> dict[str, Any]:
+def targets(docker_school: DockerSchool, bait: Bait, world: tuple[str, int]) -> dict[str, Any]:
     """Addresses, names, processes and files of this machine and this test, and nothing else."""
     school = docker_school
     for account in school.accounts.values():
@@ -94,11 +122,10 @@ def targets(docker_school: DockerSchool, bait: Bait) -> dict[str, Any]:
     house, town = school.stack.house, school.stack.town
     limits = load_city(house.city_file).find_school("primer").limits.personal
     homes = Path(str(school.stack.client.volumes.get(f"atelier-home-{school.anna}").attrs["Mountpoint"]))
-    with school.stack.town.daemon.connect() as client:
-        subnet = client.networks.get("atelier-workspaces").attrs["IPAM"]["Config"][0]["Subnet"]
     return {
         "gateway": town.gateway,
-        "subnet": subnet,
+        "world": world[0],
+        "world_port": world[1],
         "other_bridge": find_address_of(town.daemon.bridge),
         "neighbour": school.find_address(school.anna),
         "team": school.find_address(school.team),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,21 @@ def test_measure_is_the_limits() -> None:
 
 
 @pytest.mark.parametrize("kind", ["personal", "team"])
-def test_students_run_under_the_daemons_own_profile(kind: str) -> None:
-    assert describe_host(LIMITS, HOME, kind)["security_opt"] == ["no-new-privileges"]
+def test_students_run_under_a_narrower_profile_than_the_course(kind: str) -> None:
+    _, profile = describe_host(LIMITS, HOME, kind)["security_opt"]
+    calls = json.loads(profile.removeprefix("seccomp="))["syscalls"]
+    named = {name for rule in calls for name in rule["names"] if rule["action"] == "SCMP_ACT_ALLOW"}
+    assert named & set(SANDBOX) == {"clone"}
+    (rule,) = [rule for rule in calls if "clone" in rule["names"]]
+    assert rule["args"][0] == {"index": 0, "value": 0x7E020000, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
     assert "host_config" not in describe_container(make_account(kind), HOME)
+
+
+@pytest.mark.parametrize("kind", ["personal", "team", "course"])
+def test_nobody_speaks_to_the_machine_around_the_network(kind: str) -> None:
+    _, profile = describe_host(LIMITS, HOME, kind)["security_opt"]
+    (rule,) = [rule for rule in json.loads(profile[8:])["syscalls"] if "socket" in rule["names"]]
+    assert rule["args"][0] == {"index": 0, "value": socket.AF_VSOCK, "op": "SCMP_CMP_NE"}
 
 
 def test_container_is_its_own_user() -> None:
@@ -138,7 +151,7 @@ def test_firewall_lets_in_two_ports_and_passes_nothing_on() -> None:
     entering = [rule for rule in rules if rule[1] == INPUT_CHAIN]
     assert entering[-1] == ("-A", INPUT_CHAIN, "-i", "ws", "-j", "DROP")
     passing = [rule for rule in rules if rule[1] == FORWARD_CHAIN]
-    assert {rule[-1] for rule in passing} == {"DROP"}
+    assert [rule[rule.index("-j") + 1] for rule in passing] == ["REJECT", "DROP"]
     assert {rule[2] for rule in passing} == {"-i", "-o"}
 
 

@@ -77,7 +77,7 @@ for token in ("", "0" * 32, "admin", targets["neighbour_account"]):
 # %% servers_of_others: other workspaces through the hub's own port
 for who in (targets["neighbour_account"], targets["course_account"]):
     url = f"{targets['hub_url']}/user/{who}/api/contents"
-    attempt(who, lambda: ask("GET", url), "HTTP 403", "HTTP 404", "HTTP 424", "HTTP 503")
+    attempt(who, lambda: ask("GET", url), "HTTP 403", "HTTP 404", "HTTP 424", "HTTP 503", "gaierror")
 
 # %% internal_interface: the questions that only the hub may ask the service
 inner = f"{os.environ['ATELIER_SERVICE_URL']}/internal"

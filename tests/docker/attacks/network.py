@@ -9,15 +9,17 @@ check("service", connect(targets["gateway"], targets["web_port"]) != "", "reache
 # %% neighbour_by_address: ask other workspaces' servers and kernels directly
 for who in ("neighbour", "team", "course"):
     for port in (8888, 22, 80, 5000):
-        attempt(f"{who}:{port}", lambda: connect(targets[who], port), "TimeoutError")
+        attempt(f"{who}:{port}", lambda: connect(targets[who], port), "ENETUNREACH", "TimeoutError")
 own = socket.gethostbyname(socket.gethostname())
 check("own server answers", (own, 8888) in list_open([(own, 8888)]), "8888")
 
 # %% neighbour_by_name: find other workspaces, the hub and the machine by a name
-names = [f"atelier-{targets['neighbour_account']}", targets["neighbour_account"], "personal", "course"]
-for name in [*names, "hub", "gateway.docker.internal", "host.docker.internal", "pypi.org"]:
-    if name != socket.gethostname():
-        attempt(name, lambda: socket.getaddrinfo(name, 8888), "gaierror")
+for name in ("hub", "gateway.docker.internal", "host.docker.internal", targets["neighbour_account"]):
+    attempt(name, lambda: socket.getaddrinfo(name, 8888), "gaierror")
+# Docker tells the address to whoever knows the account's id (docs/decisions/workspaces-network.md).
+for who in ("neighbour", "course"):
+    name = f"atelier-{targets[f'{who}_account']}"
+    attempt(name, lambda: connect(name, 8888), "ENETUNREACH", "TimeoutError", "gaierror")
 
 # %% scan_own_network: every address near by
 base = targets["gateway"].rsplit(".", 1)[0]
@@ -43,24 +45,15 @@ for address in (targets["gateway"], targets["other_bridge"]):
 
 # %% loopback_service: a program of the machine that listens on its own loopback
 for address in ("127.0.0.1", "0.0.0.0", "localhost"):
-    attempt(address, lambda: connect(address, targets["loopback_port"]), "ECONNREFUSED")
+    attempt(address, lambda: connect(address, targets["loopback_port"]), "ECONNREFUSED", "EADDRNOTAVAIL")
 
-# %% metadata_and_world: is there any way to a cloud's metadata or to the world? (looked at, never walked)
-import ipaddress
-
-rows = [line.split() for line in open("/proc/net/route").read().splitlines()[1:]]
-
-
-def route(row: list[str]) -> ipaddress.IPv4Network:
-    number, mask = (int.from_bytes(bytes.fromhex(row[n]), "little") for n in (1, 7))
-    return ipaddress.ip_network((number, bin(mask).count("1")))
-
-
-known = [route(row) for row in rows]
-check("only the own network", [str(n) for n in known] == [targets["subnet"]], known)
-for outside in ("169.254.169.254", "203.0.113.7", "192.0.2.1"):
-    check(outside, not any(ipaddress.ip_address(outside) in n for n in known), known)
-check("no IPv6", not [l for l in open("/proc/net/if_inet6") if " lo" not in l], "none")
+# %% world: an address beyond the machine (one that the test has made), by stream and datagram
+attempt("stream", lambda: connect(targets["world"], targets["world_port"]), "ENETUNREACH")
+probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+probe.settimeout(WAIT_S)
+probe.sendto(b"out", (targets["world"], 53))
+attempt("datagram", lambda: probe.recv(100), "TimeoutError", "ENETUNREACH")
+check("no IPv6", not [line for line in open("/proc/net/if_inet6") if " lo" not in line], "none")
 
 # %% datagrams: leave by UDP, as a name server's question would
 probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -98,7 +91,7 @@ attempt("SIOCSARP", lambda: fcntl.ioctl(control, 0x8955, bytes(68)), "EPERM")
 
 # %% local_sockets: programs of the machine that listen without the network
 attempt("abstract", lambda: socket.socket(socket.AF_UNIX).connect(targets["abstract"]), "ECONNREFUSED")
-attempt("machine's vsock", lambda: socket.socket(40, socket.SOCK_STREAM), "EPERM", "EAFNOSUPPORT")
+attempt("machine's vsock", lambda: socket.socket(40, socket.SOCK_STREAM), "EPERM")
 for path in (targets["docker_socket"], "/var/run/docker.sock", "/run/containerd/containerd.sock"):
     attempt(path, lambda: socket.socket(socket.AF_UNIX).connect(path), "ENOENT")
 
