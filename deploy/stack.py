@@ -181,12 +181,13 @@ def make_folders(folder: Path, *, as_root: bool = True) -> None:
 
 
 def describe_units(folder: Path, python: str) -> dict[str, str]:
-    """Return systemd's units: name → text. The second daemon, its firewall, backups, snapshots, checks."""
+    """Return systemd's units: name → text. The second daemon, its firewall, quota, backups, snapshots, checks."""
     run = f"{python} -m deploy"
     town = f"--town={folder}"
     return {
         "atelier-docker.service": _DAEMON.format(folder=folder),
         "atelier-network.service": _NETWORK.format(python=python, repository=REPOSITORY, socket=SOCKET),
+        "atelier-quota.service": _QUOTA.format(python=python, repository=REPOSITORY, socket=SOCKET),
         "atelier-backup.service": _once("Atelier: backup", f"{run} backup {town}"),
         "atelier-backup.timer": _timer("Atelier: backup every night", "*-*-* 02:30:00"),
         "atelier-snapshot.service": _once("Atelier: snapshot of homes", f"{run} snapshot {town}"),
@@ -213,6 +214,7 @@ def install_units(folder: Path, place: Path = Path("/etc/systemd/system")) -> li
     return [name for name in units if name.endswith(".timer")] + [
         "atelier-docker.service",
         "atelier-network.service",
+        "atelier-quota.service",
     ]
 
 
@@ -245,6 +247,21 @@ Type=oneshot
 RemainAfterExit=yes
 WorkingDirectory={repository}
 ExecStart={python} -m hub_config.docker_network --docker=unix://{socket} --port=8081 --port=8082
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_QUOTA = """[Unit]
+Description=Disk quota of Atelier's workspaces
+After=atelier-docker.service
+
+[Service]
+WorkingDirectory={repository}
+Nice=5
+ExecStart={python} -m hub_config.docker_quota --docker=unix://{socket}
+Restart=always
+RestartSec=5
 
 [Install]
 WantedBy=multi-user.target
