@@ -21,7 +21,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -123,24 +123,32 @@ def _publish_folder(files: Mapping[str, Path], folder: Path) -> None:
         _copy_into(files, draft)
         draft.chmod(0o755)
         draft.rename(folder)
+    except OSError:
+        if not folder.exists():  # else somebody published the same meanwhile
+            raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def _copy_into(files: Mapping[str, Path], folder: Path) -> None:
-    for name, source in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / name)
-        (folder / name).chmod(0o644)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(_compress, _list_compressible(folder, files)))
+        list(pool.map(lambda item: _copy_file(item[1], folder / item[0]), files.items()))
 
 
-def _list_compressible(folder: Path, names: Mapping[str, Path]) -> Iterator[Path]:
-    for name in names:
-        path = folder / name
-        if path.suffix in COMPRESSED and path.stat().st_size >= SMALLEST_COMPRESSED_BYTES:
-            yield path
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a file, its compressed forms beside it. The file itself comes last: it is there, or nothing is.
+
+    A browser keeps for ever what it was given, so a half written file must never be found.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=target.parent) as folder:
+        draft = Path(folder) / target.name
+        shutil.copyfile(source, draft)
+        if draft.suffix in COMPRESSED and draft.stat().st_size >= SMALLEST_COMPRESSED_BYTES:
+            _compress(draft)
+        for path in sorted(Path(folder).iterdir(), key=lambda one: one == draft):
+            path.chmod(0o644)
+            path.replace(target.parent / path.name)
 
 
 def _compress(path: Path) -> None:
