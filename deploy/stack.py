@@ -181,7 +181,7 @@ def make_folders(folder: Path, *, as_root: bool = True) -> None:
 
 
 def describe_units(folder: Path, python: str) -> dict[str, str]:
-    """Return systemd's units: name → text. The second daemon, its firewall, quota, backups, snapshots, checks."""
+    """Return systemd's units: name → text. The daemon, its firewall and quota, backups, snapshots, checks."""
     run = f"{python} -m deploy"
     town = f"--town={folder}"
     return {
