@@ -178,6 +178,7 @@ def check_tools(present: Collection[str], with_key: bool) -> list[Finding]:
         "pg_dump": "postgresql-client",
         "pg_restore": "postgresql-client",
         "rsync": "rsync",
+        "brotli": "brotli",
         **({"age": "age"} if with_key else {}),
     }
     missing = sorted({package for program, package in needed.items() if program not in present})
@@ -225,7 +226,7 @@ def check_images(wanted: Collection[str], present: Collection[str], subject: str
 
 def check_firewall(rules: str, bridge: str) -> list[Finding]:
     """`rules`: what ``iptables -S`` prints."""
-    if "-A INPUT -j ATELIER-INPUT" in rules and f"-A ATELIER-FORWARD -i {bridge} -j DROP" in rules:
+    if "-A INPUT -j ATELIER-INPUT" in rules and f"-A ATELIER-FORWARD -o {bridge} -j DROP" in rules:
         return []
     return [
         _error(

@@ -18,7 +18,7 @@ from deploy.checks import Finding
 from deploy.metrics import write_metrics
 from deploy.settings import TownSettings
 
-PROGRAMS = ("docker", "iptables", "pg_dump", "pg_restore", "rsync", "age")
+PROGRAMS = ("docker", "iptables", "pg_dump", "pg_restore", "rsync", "age", "brotli")
 NOBODY_ENTERED = "deploy-check-0"  # a name that only a wildcard answers
 BRIDGE = "atelier-ws"
 SYSTEM_IMAGES = ("hub", "service", "proxy", "database", "front")

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.docker_daemon import SOCKET, describe_workspaces_daemon
+from deploy.front_files import publish_static, render_front
 from deploy.look import WORKSPACE_IMAGES
 from deploy.problem import DeployProblem
 from deploy.settings import TownSettings, describe_compose, write_private
@@ -36,6 +37,7 @@ FOLDERS = {
     "static": (0o755, 0),
     "certificate": (0o700, 0),
     "acme": (0o755, 0),
+    "front": (0o755, 0),
     "backups": (0o700, 0),
     "snapshots": (0o700, 0),
     "logs": (0o700, 0),
@@ -63,6 +65,7 @@ class ComposeStack:
     settings: TownSettings
     compose: tuple[str, ...]
     services: tuple[str, ...] = SERVICES
+    static_parts: dict[str, str] | None = None
 
     def up(self, tag: str) -> None:
         """Migrate the database, start everything, return when all is healthy. Raises DeployProblem."""
@@ -79,6 +82,9 @@ class ComposeStack:
     def start(self, tag: str) -> None:
         """Start all containers in a version and wait until they are healthy."""
         self.write_variables(tag)
+        if "front" in self.services:
+            render_front(self.folder, self.settings)
+            publish_static(self.folder, tag, self.static_parts)
         self._call("up", "-d", "--remove-orphans", *self.services)
         self._wait(self.services)
 

@@ -1,7 +1,7 @@
 """compose.yaml brings the system up on a real Docker daemon, and what fell is up again by itself.
 
-Two daemons of the tests' own, as on a school's machine: one for the system, one for workspaces. Without the
-front, whose tests are its own.
+Two daemons of the tests' own, as on a school's machine: one for the system, one for workspaces. Lab's static
+files are left out: tests of the front server have them.
 """
 
 import contextlib
@@ -9,6 +9,8 @@ import datetime as dt
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -22,12 +24,14 @@ import pytest
 
 from demo.ports import list_free_ports
 from deploy.backup import make_backup
+from deploy.certificate import put_in_place
 from deploy.first_time import prepare_town
 from deploy.look import describe_daemon
 from deploy.restore import check_backup
 from deploy.settings import TownSettings, write_settings
 from deploy.stack import SERVICES, ComposeStack
 from deploy.town import load_town
+from front.certificate import make_certificate
 from images.build import build_images
 from images.catalog import name_tag
 from tests.docker_stack import Town
@@ -37,7 +41,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.docker
 
 COMPOSE = Path("/usr/bin/docker-compose")
-IMAGES = ("hub", "service", "proxy", "database")
+IMAGES = ("hub", "service", "proxy", "database", "front")
 ANSWERS = {
     "domain": "atelier.example.bg",
     "google_client_id": "1-a.apps.googleusercontent.com",
@@ -47,6 +51,8 @@ ANSWERS = {
     "google_client_secret": "secret",
 }
 BACK_WITHIN_S = 15
+SYSTEM = tuple(name for name in SERVICES if name != "front")  # its master is root
+PARTS = {"hub": "hub", "pages": "service"}
 
 
 @dataclass
@@ -117,7 +123,7 @@ def school(daemon: Daemon, system: Daemon) -> Iterator[School]:
             contextlib.closing(docker.DockerClient(system.url)) as client,
         ):
             patch.setenv("DOCKER_HOST", system.url)
-            stack = ComposeStack(folder, prepare(folder, daemon), (str(COMPOSE),), SERVICES[:-1])
+            stack = ComposeStack(folder, prepare(folder, daemon), (str(COMPOSE),), static_parts=PARTS)
             try:
                 stack.up(VERSION)
                 yield School(stack, client)
@@ -131,21 +137,39 @@ def school(daemon: Daemon, system: Daemon) -> Iterator[School]:
 
 def prepare(folder: Path, daemon: Daemon) -> TownSettings:
     settings = prepare_town(folder, ANSWERS)
-    proxy, api = list_free_ports(2)
+    proxy, api, https, http = list_free_ports(4)
+    made = make_certificate(folder / "trial", settings.domain, dt.datetime.now(dt.UTC))
+    put_in_place(folder, settings.domain, made.certificate, made.key, dt.datetime.now(dt.UTC))
     settings.gateway, settings.docker_url = Town.make(daemon).gateway, daemon.url
-    settings.extra = {"ATELIER_PROXY_PORT": str(proxy), "ATELIER_PROXY_API_PORT": str(api)}
+    ports = {"PROXY_PORT": proxy, "PROXY_API_PORT": api, "FRONT_HTTPS_PORT": https, "FRONT_HTTP_PORT": http}
+    settings.extra = {f"ATELIER_{name}": str(port) for name, port in ports.items()}
     (folder / "settings.json").unlink()
     write_settings(folder, settings)
     return settings
 
 
 def test_everything_is_healthy_and_reaches_its_database(school: School):
-    assert [name for name in SERVICES[:-1] if not school.is_healthy(name)] == []
+    assert [name for name in SYSTEM if not school.is_healthy(name)] == []
     assert (school.ask_hub(), school.ask_web()) == (200, 200)
 
 
+def test_the_front_leads_to_the_hub_over_tls(school: School):
+    domain, port = school.stack.settings.domain, school.stack.settings.extra["ATELIER_FRONT_HTTPS_PORT"]
+    trusted = ssl.create_default_context(cafile=str(school.stack.folder / "trial" / "authority.pem"))
+    for name, path, status in (
+        (domain, "/hub/login", 200),
+        (f"atelier--service.{domain}", "/services/atelier/internal/health", 404),
+    ):
+        plain = socket.create_connection(("127.0.0.1", int(port)), 10)
+        with trusted.wrap_socket(plain, server_hostname=name) as secure:
+            secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            answer = secure.makefile("rb").read()
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer[:500]
+        assert b"Strict-Transport-Security: max-age" in answer
+
+
 def test_processes_are_nobody_with_a_read_only_root(school: School):
-    for name in SERVICES[:-1]:
+    for name in SYSTEM:
         container = school.find(name)
         assert container.exec_run(["id", "-u"]).output.strip() == b"1000", name
         assert container.exec_run(["sh", "-c", "touch /usr/x"]).exit_code != 0, name
@@ -156,7 +180,7 @@ def test_no_secret_is_in_a_containers_environment_or_command(school: School):
     secrets = {
         path.read_text().strip() for path in (school.stack.folder / "secrets").rglob("*") if path.is_file()
     } - {"secret"}
-    for name in SERVICES[:-1]:
+    for name in SYSTEM:
         shown = str(school.find(name).attrs)
         assert not [secret for secret in secrets if secret in shown], name
 
@@ -212,5 +236,5 @@ def test_a_backup_of_the_deployed_town_holds_databases_and_homes(school: School)
 def test_the_daemons_are_described_as_they_are(school: School, system: Daemon):
     own = describe_daemon(school.stack.settings.docker_url)
     assert any("userns" in option for option in own["security"])
-    assert len(describe_daemon(system.url)["foreign"]) >= len(SERVICES) - 1
+    assert len(describe_daemon(system.url)["foreign"]) >= len(SERVICES)
     assert describe_daemon("unix:///nonexistent.sock") == {}

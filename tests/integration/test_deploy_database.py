@@ -117,6 +117,25 @@ def test_data_outlive_a_killed_server_and_a_new_password_counts(container: Conta
     assert "password" in str(container.ask("hub", "hub", "b2"))
 
 
+def test_a_second_server_on_the_same_data_is_refused(container: Container):
+    second = subprocess.run(
+        ["sh", str(container.folder / "start-database")],
+        env={
+            "PATH": f"{container.programs}:/usr/bin:/bin",
+            "ATELIER_DATABASE_DIR": str(container.folder / "data"),
+            "ATELIER_SOCKET_DIR": str(container.folder),
+            "ATELIER_SECRETS_DIR": str(container.folder / "secrets"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert "another server runs" in second.stderr
+    assert container.ask("atelier", "atelier", "a1") == 1
+
+
 def test_the_log_holds_no_name(container: Container):
     container.ask("atelier", "atelier", "a1", "CREATE TABLE person (name text UNIQUE)")
     for _ in range(2):

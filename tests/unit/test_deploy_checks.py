@@ -147,7 +147,7 @@ def test_front_ssh_loopback_and_the_gateway_may_be_open():
 
 
 def test_missing_programs_are_named_by_their_packages():
-    present = {"docker", "iptables", "pg_dump", "pg_restore"}
+    present = {"docker", "iptables", "pg_dump", "pg_restore", "brotli"}
     (finding,) = checks.check_tools(present, with_key=True)
     assert finding.repair == "apt-get install age rsync"
     assert checks.check_tools({*present, "rsync"}, with_key=False) == []

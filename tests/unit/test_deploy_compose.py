@@ -109,7 +109,7 @@ def test_every_folder_that_is_mounted_is_made_by_deploy():
 
 def test_each_image_of_ours_exists():
     names = {s["image"].partition(":")[0].removeprefix("atelier-") for s in load().values()}
-    assert names - {"front"} <= set(load_images())
+    assert names <= set(load_images())
 
 
 def test_an_upgrade_leaves_proxy_and_front_up():
