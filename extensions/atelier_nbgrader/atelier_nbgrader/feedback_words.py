@@ -19,6 +19,7 @@ _SCHEME = re.compile(r"=== BEGIN MARK SCHEME ===(?P<text>.*?)=== END MARK SCHEME
 def list_phrases() -> dict[str, str]:
     """Markup of nbgrader's template and what stands there instead."""
     label, late = '<span class="nbgrader-label">', '<li class="late-penalty">'
+    comments = f"<b>{_('Comments')}:</b>"
     return {
         '<a href="#top">(Top)</a>': f'<a href="#top">({_("Top")})</a>',
         ">Test cell</a>": f">{_('Automatic check')}</a>",
@@ -30,7 +31,8 @@ def list_phrases() -> dict[str, str]:
         f"{label}Student's answer</span>": f"{label}{_('Answer')}</span>",
         f"{label}Student's task</span>": f"{label}{_('Task')}</span>",
         f"{label}Grade cell: ": f"{label}{_('Automatic check')}: ",
-        "<b>Comments:</b>": f"<b>{_('Comments')}:</b>",
+        "<b>Comments:</b> <p>No response.</p>": f"{comments} <p>{_('There is no answer here.')}</p>",
+        "<b>Comments:</b>": comments,
     }
 
 
