@@ -171,7 +171,9 @@ def write_private(path: Path, content: str) -> None:
     draft.replace(path)
 
 
-def describe_compose(settings: TownSettings, folder: Path, tag: str, docker_group: int) -> str:
+def describe_compose(
+    settings: TownSettings, folder: Path, tag: str, docker_group: int, file_system: str = ""
+) -> str:
     """Return the file of variables that compose.yaml asks for. No secret is in it."""
     address = urlsplit(settings.public_url).netloc
     values = {
@@ -184,6 +186,7 @@ def describe_compose(settings: TownSettings, folder: Path, tag: str, docker_grou
         "ATELIER_DOCKER_SOCKET": urlsplit(settings.docker_url).path,
         "ATELIER_DOCKER_GROUP": str(docker_group),
         "ATELIER_IMAGE_TAG": tag,
+        "ATELIER_DISK_QUOTA": "btrfs" if file_system == "btrfs" else "soft",
         **settings.extra,
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from deploy.docker_daemon import SOCKET, describe_workspaces_daemon
 from deploy.front_files import publish_static, render_front
-from deploy.look import WORKSPACE_IMAGES
+from deploy.look import WORKSPACE_IMAGES, find_file_system
 from deploy.problem import DeployProblem
 from deploy.settings import TownSettings, describe_compose, write_private
 from deploy.town import PROCESS_UID
@@ -28,6 +28,7 @@ POLL_S = 2.0
 SERVICES = ("database", "proxy", "hub", "web", "steward", "front")
 # Who has the database open; proxy and front stay, so that people see a page and workspaces go on.
 STOPPED_FOR_AN_UPGRADE = ("steward", "web", "hub")
+LASTING_UNITS = ("atelier-docker.service", "atelier-network.service", "atelier-quota.service")
 FOLDERS = {
     "postgresql": (0o700, PROCESS_UID),
     "run/postgresql": (0o700, PROCESS_UID),
@@ -103,7 +104,8 @@ class ComposeStack:
 
     def write_variables(self, tag: str) -> None:
         """Write what compose.yaml asks for."""
-        text = describe_compose(self.settings, self.folder, tag, _find_group(self.settings.docker_url))
+        group, kind = _find_group(self.settings.docker_url), find_file_system(self.folder)
+        text = describe_compose(self.settings, self.folder, tag, group, kind)
         write_private(self.folder / VARIABLES, text)
 
     def _wait(self, services: tuple[str, ...]) -> None:
@@ -217,11 +219,7 @@ def install_units(folder: Path, place: Path = Path("/etc/systemd/system")) -> li
         grp.getgrnam("atelier-docker")
     except KeyError:
         _read_output("groupadd", "--system", "atelier-docker")
-    return [name for name in units if name.endswith(".timer")] + [
-        "atelier-docker.service",
-        "atelier-network.service",
-        "atelier-quota.service",
-    ]
+    return [name for name in units if name.endswith(".timer") or name in LASTING_UNITS]
 
 
 _DAEMON = """[Unit]
