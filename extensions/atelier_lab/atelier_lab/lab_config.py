@@ -130,7 +130,7 @@ def link_schemas(below: Path) -> Path:
 
 
 def _write_templates() -> Path:
-    """Put our frame around Lab's own page, which refers to its files by their hashes and is taken as it is."""
+    """Put our frame around Lab's own page, which names its files by their hashes and is taken as it is."""
     folder = _own_folder() / "templates"
     folder.mkdir(parents=True, exist_ok=True)
     lab, _ = PARTS["lab"]

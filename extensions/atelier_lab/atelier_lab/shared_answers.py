@@ -1,9 +1,9 @@
-"""Answers of Lab's server that are the same for many accounts: the settings as they come, and the menus' words.
+"""Answers of Lab's server that are the same for many accounts: the settings as they come, the menus' words.
 
-Lab asks for both at each start, 30 kB when compressed, and lets no browser keep them. The front server offers them
-once, named by the hash of their content, and a workspace says which it would give and what its own people have
-changed. A script in Lab's page (`templates/index.html`) puts both together; when anything about that fails, it asks
-the workspace as Lab would.
+Lab asks for both at each start, 30 kB when compressed, and lets no browser keep them. The front server offers
+them once, named by the hash of their content, and a workspace says which it would give and what its own
+people have changed. A script in Lab's page (`templates/index.html`) puts both together; when anything about
+that fails, it asks the workspace as Lab would.
 """
 
 import functools
@@ -75,8 +75,8 @@ def list_shared_answers(folder: Path) -> Iterator[bytes]:
             yield pack_settings(load_settings(schemas, extensions, overrides, locale, NOBODYS_SETTINGS))
 
 
-class ChangedSettingsHandler(SchemaHandler):  # type: ignore[misc]
-    """``{"shared": file name, "changed": {id: setting}}``: in what this workspace differs from a shared answer."""
+class ChangedSettingsHandler(SchemaHandler):
+    """``{"shared": file name, "changed": {id: setting}}``: how this workspace differs from one."""
 
     auth_resource = "contents"
     _plain: dict[str, tuple[str, dict[str, Any]]] = {}  # noqa: RUF012  one server, one configuration
@@ -97,7 +97,9 @@ class ChangedSettingsHandler(SchemaHandler):  # type: ignore[misc]
         return self._plain[locale]
 
     def _load(self, locale: str, settings_dir: str) -> dict[str, Any]:
-        return load_settings(self.schemas_dir, self.labextensions_path, self.overrides, locale, settings_dir)
+        return load_settings(
+            self.schemas_dir, self.labextensions_path or [], self.overrides, locale, settings_dir
+        )
 
 
 def add_settings_route(server_app: Any) -> None:
