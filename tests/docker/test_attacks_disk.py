@@ -1,4 +1,4 @@
-"""Who fills the disk is refused, told and, if nothing else helps, ended; the neighbour works on."""
+"""Who fills disk or memory is refused, told and, if nothing else helps, ended; the neighbour works on."""
 
 import threading
 import time
@@ -62,6 +62,31 @@ def neighbour(docker_school: DockerSchool) -> Iterator[Notebook]:
         yield notebook
 
 
+def start_anew(school: DockerSchool, account: str) -> None:
+    """Stop a workspace, whatever state it is in, and start it again."""
+    if school.stack.is_running(account):
+        school.stack.stop_workspace(account)
+    wait_until(lambda: not school.stack.is_ready(account), 60, "the hub takes it to run")
+    school.stack.start_workspace(account)
+
+
+def attack_until_the_end(attacker: Notebook, name: str, targets: dict[str, int]) -> threading.Event:
+    """Begin an attack in which the attacker's own workspace may end. The event: it has ended or is over."""
+    ended = threading.Event()
+    attacker.run(write_prelude(targets))
+
+    def attack() -> None:
+        try:
+            attacker.run(write_cell(find_attack("endings", name)), 120)
+        except (KernelGone, OSError, websocket.WebSocketException):
+            pass
+        finally:
+            ended.set()
+
+    threading.Thread(target=attack, daemon=True).start()
+    return ended
+
+
 @pytest.fixture
 def attacker(docker_school: DockerSchool) -> Iterator[Notebook]:
     """The hostile student's notebook; what the attack has written is cleared away at the end."""
@@ -69,8 +94,7 @@ def attacker(docker_school: DockerSchool) -> Iterator[Notebook]:
     school.ensure_running(name)
     notebook = Notebook.open(school.stack, name, school.stack.sign_in(STUDENTS[1]))
     yield notebook
-    wait_until(lambda: school.stack.is_ready(name) or not school.stack.is_running(name), 60, "it hangs")
-    school.ensure_running(name)
+    start_anew(school, name)
     school.stack.run_inside(name, "import shutil; shutil.rmtree('many', True)", 300)
     school.stack.run_inside(name, "import pathlib; [p.unlink(True) for p in pathlib.Path().glob('big*')]")
     school.stack.stop_workspace(name)
@@ -96,29 +120,30 @@ def test_who_fills_the_disk_is_refused_and_told_and_can_go_on_after_clearing_up(
     wait_until(lambda: "Error" not in attacker.run(grow), 60, "the limit was not lifted")
 
 
+@pytest.mark.usefixtures("keeper")
 def test_who_makes_files_without_end_is_ended_and_may_clear_up(
-    keeper: Keeper, attacker: Notebook, neighbour: Notebook, docker_school: DockerSchool
+    attacker: Notebook, neighbour: Notebook, docker_school: DockerSchool
 ) -> None:
     stack, name = docker_school.stack, docker_school.boris
     before = stack.find_container(name).id
     usual_s = measure_cells_s(neighbour, SAMPLES)
-    attacker.run(write_prelude({"home_files": 100_000}))
-    ended = threading.Event()
-
-    def attack() -> None:
-        try:
-            attacker.run(write_cell(find_attack("disk", "file_numbers")), 120)
-        except (KernelGone, OSError, websocket.WebSocketException):
-            ended.set()
-
-    thread = threading.Thread(target=attack, daemon=True)
-    thread.start()
-    meanwhile_s = measure_cells_s(neighbour, SAMPLES)
-    check_neighbour(usual_s, meanwhile_s, neighbour)
+    attack_until_the_end(attacker, "file_numbers", {"home_files": 1_000_000})
+    check_neighbour(usual_s, measure_cells_s(neighbour, SAMPLES), neighbour)
     wait_until(lambda: not stack.is_running(name), 90, "it goes on making files")
-    thread.join(30)
-    assert ended.is_set()
     docker_school.ensure_running(name)
     assert stack.find_container(name).id != before
     count = int(stack.run_inside(name, "import os; print(len(os.listdir('many')))"))
-    assert FILES < count < 300_000, "what was written stays, and it was bounded"
+    assert FILES < count < 500_000, "what was written stays, and it was bounded"
+
+
+def test_memory_that_belongs_to_no_process_ends_at_most_the_own_workspace(
+    attacker: Notebook, neighbour: Notebook, docker_school: DockerSchool
+) -> None:
+    stack, name = docker_school.stack, docker_school.boris
+    usual_s = measure_cells_s(neighbour, SAMPLES)
+    ended = attack_until_the_end(attacker, "memory_files", {})
+    check_neighbour(usual_s, measure_cells_s(neighbour, SAMPLES), neighbour)
+    assert ended.wait(120)
+    assert stack.is_ready(docker_school.anna)
+    start_anew(docker_school, name)
+    assert stack.run_inside(name, "print(1)").strip() == "1"

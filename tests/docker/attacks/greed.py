@@ -38,17 +38,6 @@ check("threads", status == 0 and int(said.split()[0]) < targets["processes_limit
 status, said = run_apart("x = []\nwhile True: x.append(bytearray(20_000_000))")
 check("ended", status == -9 or "MemoryError" in said, (status, said))
 
-# %% memory_files: memory that belongs to no process (memfd, shared memory, pipes)
-code = """
-import os, sys
-size, chunk = 0, bytes(1 << 20)
-files = [os.memfd_create(str(n)) for n in range(8)]
-while True:
-    for file in files: size += os.write(file, chunk)
-"""
-status, said = run_apart(code)
-check("ended", status == -9 or "No space" in said or "MemoryError" in said, (status, said))
-
 # %% processor: every core, for as long as there is
 code = """
 import multiprocessing as m, os, time
@@ -77,10 +66,10 @@ for path, most_mb in (("/tmp", 256), ("/dev/shm", 64), ("/run/atelier", 16)):
         )
         os.remove(f"{path}/big")
 
-# %% file_numbers_in_memory: fill /tmp and /dev/shm with empty files
+# %% file_numbers_in_memory: fill /tmp and /run/atelier with empty files
 import shutil
 
-for path, most in (("/tmp", 20_000), ("/run/atelier", 20_000), ("/dev/shm", 20_000)):
+for path, most in (("/tmp", 20_000), ("/run/atelier", 20_000)):
     os.makedirs(f"{path}/many", exist_ok=True)
 
     def fill() -> None:
