@@ -34,6 +34,7 @@ FULL_FILE_BYTES = 64 * 1024
 # Many small files, or a program that fights its limit: a workspace that goes on growing is ended.
 CLEARING_UP_BYTES, CLEARING_UP_FILES = 64 * 1024 * 1024, 1000
 CAP_SYS_RESOURCE = 24
+DEEPEST, TOO_DEEP = 100, 1_000_000_000
 ROUND_S = 30.0
 ROUND_WHILE_FULL_S = 10.0  # somebody clears up and waits
 LOOK_S = 1.0
@@ -70,9 +71,15 @@ def describe_quota(disk_mb: int, files: int) -> dict[str, str]:
 
 # ------------------------------------------------ how full
 def measure_home(folder: Path) -> Usage:
-    """Walk through a home. Students change it meanwhile, so no link is followed and no path is trusted."""
+    """Walk through a home. Students change it meanwhile, so no link is followed and no path is trusted.
+
+    What lies too deep to be measured counts as a file too many, or it would be a way around the quota.
+    """
     used, files, seen = 0, 0, set()
-    for _, folders, names, handle in os.fwalk(folder, follow_symlinks=False):
+    for top, folders, names, handle in os.fwalk(folder, follow_symlinks=False):
+        if top.count("/") - str(folder).count("/") >= DEEPEST and folders:
+            folders.clear()
+            files += TOO_DEEP
         for name in [*folders, *names]:
             with contextlib.suppress(OSError):
                 found = os.stat(name, dir_fd=handle, follow_symlinks=False)

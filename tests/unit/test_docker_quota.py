@@ -82,6 +82,18 @@ def test_a_file_of_holes_takes_what_it_takes(tmp_path: Path) -> None:
     assert measure_home(tmp_path).used_bytes < MB
 
 
+def test_what_lies_too_deep_to_be_measured_makes_a_home_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        Path("a" * 100).mkdir()
+        os.chdir("a" * 100)
+    Path("hidden").write_bytes(bytes(MB))
+    assert find_level(measure_home(tmp_path), make_workspace(tmp_path)) == "full"
+    subprocess.run(["rm", "-r", str(tmp_path / ("a" * 100))], check=True)
+
+
 @pytest.mark.parametrize(
     ("used_mb", "files", "level"),
     [
