@@ -10,6 +10,9 @@ from hub_config.settings import SERVICE_NAME, HubSettings
 from hub_config.workspaces import ACTIVITY_INTERVAL_S
 
 CULL_EVERY_S = 60
+# A hub that is killed (-9) ends no service of its own; the next hub would start a second culler beside it.
+# `setpriv` belongs to util-linux, which no Debian is without.
+DIE_WITH_THE_HUB = ("setpriv", "--pdeathsig", "TERM", "--")
 
 
 def describe_web(settings: HubSettings) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def describe_culler(city: City) -> dict[str, Any]:
     options = [f"--timeout={idle_s}", f"--max-age={max_age_s}", f"--cull-every={CULL_EVERY_S}"]
     return {
         "name": "culler",
-        "command": [sys.executable, "-m", "jupyterhub_idle_culler", *options],
+        "command": [*DIE_WITH_THE_HUB, sys.executable, "-m", "jupyterhub_idle_culler", *options],
         "display": False,
     }
 
