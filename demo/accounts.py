@@ -59,6 +59,7 @@ Choose one on the sign-in page (no passwords; everybody is invented):
     andrey.atanasov@…               and see each other type
   second.teacher@school-a.example   teaches nothing yet: starts a course from a template
   admin@school-a.example            the school's administrator
+  operator@school-a.example         the city's operator: works with files and commands, so few pages are there
   …@school-b.example                another school, in English; sees nothing of the first
   „Кой не влиза“                    personal, foreign and unknown accounts: what a refusal looks like"""
 
