@@ -181,7 +181,9 @@ def _run_postgresql(program: str, url: str, *arguments: str) -> None:
 
 def _libpq_url(url: URL) -> str:
     # The password goes into the environment: a command line is shown to everybody on the machine.
-    return url.set(drivername="postgresql", password=None).render_as_string()
+    # (URL.set() cannot take a password away.)
+    plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    return plain.render_as_string()
 
 
 def _postgresql_environment(url: URL) -> Mapping[str, str]:

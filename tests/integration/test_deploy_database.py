@@ -1,6 +1,7 @@
 """The database image's start script with a real PostgreSQL: roles, passwords, a killed server, its log."""
 
 import contextlib
+import datetime as dt
 import os
 import pwd
 import shutil
@@ -15,6 +16,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from deploy.databases import copy_database, move_aside, restore_database
+from deploy.problem import DeployProblem
 from tests.postgresql import require_postgresql
 from tests.waiting import wait_until
 
@@ -52,6 +55,9 @@ class Container:
     def read_log(self) -> str:
         return "the database did not start: " + (self.folder.parent / "log").read_text()
 
+    def url(self, role: str, database: str, password: str) -> str:
+        return f"postgresql+psycopg://{role}:{password}@/{database}?host={self.folder}"
+
     def kill(self) -> None:
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
@@ -60,7 +66,7 @@ class Container:
 
     def ask(self, role: str, database: str, password: str, question: str = "SELECT 1") -> object:
         """Return the answer, or the reason why there is none."""
-        engine = create_engine(f"postgresql+psycopg://{role}:{password}@/{database}?host={self.folder}")
+        engine = create_engine(self.url(role, database, password))
         try:
             with engine.begin() as connection:
                 done = connection.execute(text(question))
@@ -134,6 +140,25 @@ def test_a_second_server_on_the_same_data_is_refused(container: Container):
     assert second.returncode == 1
     assert "another server runs" in second.stderr
     assert container.ask("atelier", "atelier", "a1") == 1
+
+
+def test_dump_and_restore_sign_in_with_the_password(container: Container, tmp_path: Path):
+    container.ask("atelier", "atelier", "a1", "CREATE TABLE kept AS SELECT 7 AS id")
+    dump = tmp_path / "service.pgdump"
+    assert copy_database(container.url("atelier", "atelier", "a1"), dump) == {"kept": 1}
+    restore_database(container.url("hub", "hub", "b2"), dump)
+    assert container.ask("hub", "hub", "b2", "SELECT id FROM kept") == 7
+    with pytest.raises(DeployProblem, match="not empty"):
+        restore_database(container.url("hub", "hub", "b2"), dump)
+
+
+def test_a_rollback_puts_the_newer_database_aside(container: Container):
+    container.ask("atelier", "atelier", "a1", "CREATE TABLE kept AS SELECT 7 AS id")
+    aside = move_aside(container.url("atelier", "atelier", "a1"), dt.datetime(2026, 11, 21, tzinfo=dt.UTC))
+    assert (
+        container.ask("atelier", "atelier", "a1", "SELECT count(*) FROM pg_class WHERE relname = 'kept'") == 0
+    )
+    assert container.ask("atelier", aside, "a1", "SELECT id FROM kept") == 7
 
 
 def test_the_log_holds_no_name(container: Container):
