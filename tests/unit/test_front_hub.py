@@ -1,0 +1,50 @@
+"""What the hub does differently where people come through the front server."""
+
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config
+
+from hub_config.city import parse_city
+from hub_config.configure import configure
+from hub_config.settings import HubSettings
+
+CITY = """
+name: Град
+schools:
+  one: {name: Първо, domains: [one.example], first_administrator: admin@one.example}
+"""
+STATIC = "https://static--service.atelier.example"
+
+
+def make_config(public_url: str, static_url: str | None = None) -> Config:
+    settings = HubSettings(
+        city_file=Path("city.yaml"),
+        data_dir=Path("/data"),
+        public_url=public_url,
+        static_url=static_url,
+        google_client_id="client",
+        google_client_secret="secret",  # type: ignore[arg-type]
+        web_hub_token="web",  # type: ignore[arg-type]
+        steward_hub_token="steward",  # type: ignore[arg-type]
+        hub_service_token="service",  # type: ignore[arg-type]
+        proxy_token="proxy",  # type: ignore[arg-type]
+    )
+    config = Config()
+    configure(config, settings, parse_city(CITY))
+    return config
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_cookies_end_with_the_browser_and_are_secure_under_https(secure: bool) -> None:
+    config = make_config("https://atelier.example" if secure else "http://atelier.localhost:8000")
+    settings = config.JupyterHub.tornado_settings
+    assert settings["xsrf_cookie_kwargs"]["secure"] is secure
+    # tornado keeps a cookie for 30 days unless it is told not to
+    assert ("expires_days" in settings["cookie_options"]) is secure
+    assert settings["cookie_options"].get("expires_days") is None
+
+
+def test_workspaces_are_told_of_shared_files_only_where_there_are_any() -> None:
+    assert make_config("https://atelier.example", STATIC).AtelierWorkspace.static_url == STATIC
+    assert make_config("https://atelier.example").AtelierWorkspace.static_url == ""
