@@ -97,16 +97,21 @@ def system(daemon: Daemon) -> Iterator[Daemon]:
         build_images(IMAGES, VERSION, str(CLIENT))
     second = Daemon(find_cache() / "docker-system", remapped=False)
     second.bridge = f"sys{os.getpid() % 100000}"
-    with second:
-        saved = [str(CLIENT), "--host", daemon.url, "save", *(name_tag(name, VERSION) for name in IMAGES)]
-        with subprocess.Popen(saved, stdout=subprocess.PIPE) as saving:
-            subprocess.run(
-                [str(CLIENT), "--host", second.url, "load", "-q"],
-                stdin=saving.stdout,
-                check=True,
-                capture_output=True,
-            )
-        yield second
+    try:
+        with second:
+            saved = [str(CLIENT), "--host", daemon.url, "save", *(name_tag(name, VERSION) for name in IMAGES)]
+            with subprocess.Popen(saved, stdout=subprocess.PIPE) as saving:
+                subprocess.run(
+                    [str(CLIENT), "--host", second.url, "load", "-q"],
+                    stdin=saving.stdout,
+                    check=True,
+                    capture_output=True,
+                )
+            yield second
+    finally:
+        # Containers on the host's network leave a mount behind, and with it the daemon's folder.
+        run("umount", f"{second.folder}/exec/netns/default", check=False)
+        shutil.rmtree(second.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
