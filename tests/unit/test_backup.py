@@ -72,7 +72,8 @@ def describe(folder: Path) -> dict[str, object]:
     """Return path → content, link target or None for a folder."""
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
-        if path.name.endswith("-shm"):  # SQLite's shared memory: a reader changes it
+        if path.name.startswith("atelier.db"):  # a reader may move rows from the journal into the file
+            found[path.name.removesuffix("-shm").removesuffix("-wal")] = "database"
             continue
         name = os.fsencode(path.relative_to(folder)).decode("latin-1")
         found[name] = (
