@@ -25,6 +25,9 @@ async def _start_jupyter_server_extension(server_app: Any) -> None:
     """Called when all is set up: JupyterHub sets its own hook for Lab's page after extensions are loaded."""
     from atelier_lab.shared_files import install_shared_files
 
+    settings = server_app.web_app.settings
+    if os.environ.get("ATELIER_PAGES_URL", "").startswith("https:"):
+        settings["xsrf_cookie_kwargs"] = {**settings.get("xsrf_cookie_kwargs", {}), "secure": True}
     if install_shared_files(server_app.web_app, os.environ):
         from atelier_lab.shared_answers import add_settings_route
 
