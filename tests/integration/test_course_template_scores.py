@@ -20,14 +20,14 @@ TEMPLATES_DIR = Path(__file__).parents[2] / "course_templates"
 TEMPLATES = sorted(path.parent.name for path in TEMPLATES_DIR.glob("*/template.yaml"))
 UNTOUCHED = "untouched"
 SANDBOX = """
+import os
 from atelier_nbgrader.config import configure
+os.environ["ATELIER_LANGUAGE"] = "bg"
 place = {{"ATELIER_COURSE": "course", "ATELIER_ACCOUNT": "course-a", "HOME": {home!r}}}
 configure(c, {{"ATELIER_KIND": "course", **place}})
 """
 CONFIG = """
 c = get_config()
-c.ClearSolutions.code_stub = {"python": "# ВАШИЯТ КОД ТУК\\nraise NotImplementedError()"}
-c.ClearSolutions.text_stub = "ВАШИЯТ ОТГОВОР ТУК"
 c.ExecutePreprocessor.timeout = 120
 """
 
