@@ -4,8 +4,6 @@ import contextlib
 import hashlib
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +23,9 @@ from tests.docker.attack_cells import (
     write_prelude,
 )
 from tests.docker.neighbour import SAMPLES, check_neighbour, measure_cells_s, run_beside
+from tests.docker.world import open_world
 from tests.docker_notebook import Notebook, open_notebook
 from tests.docker_school import SLUG, STUDENTS, TEACHER, DockerSchool
-from tests.docker_town import run
 
 pytestmark = pytest.mark.docker
 
@@ -74,27 +72,8 @@ def bait() -> Iterator[Bait]:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[tuple[str, int]]:
-    """Another machine, to which this one has a way: a network namespace of the test's. Address and port."""
-    name = f"atelier{os.getpid() % 100000}"
-    inside = f"nsenter --net=/run/netns/{name}".split()
-    code = "import socket; s = socket.create_server(('', 0)); print(s.getsockname()[1], flush=True)\n"
-    code += "while True: s.accept()[0].close()"
-    run("ip", "netns", "add", name)
-    try:
-        run("ip", "link", "add", name, "type", "veth", "peer", "name", "world", "netns", name)
-        run("ip", "addr", "add", "10.215.255.1/30", "dev", name)
-        run("ip", "link", "set", name, "up")
-        run(*inside, "ip", "addr", "add", "10.215.255.2/30", "dev", "world")
-        run(*inside, "ip", "link", "set", "world", "up")
-        run(*inside, "ip", "route", "add", "default", "via", "10.215.255.1")
-        with subprocess.Popen([*inside, sys.executable, "-c", code], stdout=subprocess.PIPE) as server:
-            assert server.stdout is not None
-            port = int(server.stdout.readline())
-            socket.create_connection(("10.215.255.2", port), 5).close()
-            yield "10.215.255.2", port
-            server.kill()
-    finally:
-        run("ip", "netns", "delete", name)
+    with open_world() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

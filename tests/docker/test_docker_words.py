@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.docker.attack_cells import find_address_of
+from tests.docker.world import open_world
 from tests.docker_notebook import Notebook, open_notebook
 from tests.docker_school import STUDENTS, DockerSchool
 
@@ -48,11 +48,10 @@ def test_who_installs_reads_that_nothing_can_be_installed(notebook: Notebook, co
     assert NO_INSTALLING in notebook.run(code)
 
 
-def test_an_address_without_a_name_is_explained_too(notebook: Notebook, docker_school: DockerSchool) -> None:
-    """The machine's other bridge, which the test's own daemon made: there is no way to it from here."""
-    address = find_address_of(docker_school.stack.town.daemon.bridge)
-    code = f"import urllib.request; urllib.request.urlopen('http://{address}/', timeout=5)"
-    assert NO_INTERNET in notebook.run(code)
+def test_an_address_without_a_name_is_explained_too_and_at_once(notebook: Notebook) -> None:
+    with open_world() as (address, port):
+        said = notebook.run(f"import urllib.request; urllib.request.urlopen('http://{address}:{port}/')", 20)
+    assert NO_INTERNET in said
 
 
 def test_other_mistakes_are_left_alone(notebook: Notebook) -> None:
