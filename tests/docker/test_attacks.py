@@ -53,14 +53,15 @@ class Bait:
             yield cls(careless, loopback, datagrams, abstract)
 
     def list_visited(self) -> list[str]:
-        """Return the names of those that something came to."""
+        """Return the names of those that something came to; the machine's own programs do not count."""
         visited = []
         for name in ("careless", "loopback", "datagrams", "abstract"):
             bait: socket.socket = getattr(self, name)
             bait.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                bait.recv(1) if name == "datagrams" else bait.accept()
-                visited.append(name)
+                _, peer = bait.recvfrom(1) if name == "datagrams" else bait.accept()
+                if not str(peer[0] if isinstance(peer, tuple) else "").startswith("127."):
+                    visited.append(name)
         return visited
 
 
