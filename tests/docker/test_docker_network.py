@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.docker.world import open_world
 from tests.docker_school import DockerSchool
 from tests.docker_town import run
 
@@ -67,11 +68,9 @@ def test_no_service_of_the_machine_is_reached_however_carelessly_it_listens(
         assert not can_reach(docker_school, account, address, open_service), address
 
 
-@pytest.mark.parametrize(
-    ("host", "port"), [("169.254.169.254", 80), ("1.1.1.1", 443), ("8.8.8.8", 53), ("192.168.0.1", 80)]
-)
-def test_the_world_is_out_of_reach(docker_school: DockerSchool, account: str, host: str, port: int) -> None:
-    assert not can_reach(docker_school, account, host, port)
+def test_the_world_is_out_of_reach(docker_school: DockerSchool, account: str) -> None:
+    with open_world() as (host, port):
+        assert not can_reach(docker_school, account, host, port)
 
 
 def test_names_are_not_even_asked_for(docker_school: DockerSchool, account: str) -> None:
@@ -121,6 +120,7 @@ def test_isolation_holds_without_dockers_own_rules(docker_school: DockerSchool) 
         run("iptables", "-D", "FORWARD", "-i", bridge, "-o", bridge, "-j", "DROP", check=False)
         address = docker_school.find_address(docker_school.boris)
         assert not can_reach(docker_school, docker_school.anna, address, 8888)
-        assert not can_reach(docker_school, docker_school.anna, "1.1.1.1", 443)
+        with open_world() as (host, port):
+            assert not can_reach(docker_school, docker_school.anna, host, port)
     finally:
         run("iptables-restore", stdin=kept)

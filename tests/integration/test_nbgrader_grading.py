@@ -130,12 +130,12 @@ print("SEEN", dict(os.environ), glob.glob("/home/*") , os.listdir("/"), os.listd
 print("SEEN", "".join(look(p) for p in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline")))
 print("SEEN", look("{gradebook}"), look("{other}"), look("{source}"))
 print("SEEN", look("/etc/passwd"), look("/etc/shadow"))
-for address in ("127.0.0.1", "1.1.1.1"):
-    try:
-        socket.create_connection((address, {port}), timeout=2)
-        print("REACHED")
-    except OSError:
-        pass
+print("NETWORK", [line.split(":")[0].strip() for line in open("/proc/net/dev").readlines()[2:]])
+try:
+    socket.create_connection(("127.0.0.1", {port}), timeout=2)
+    print("REACHED")
+except OSError:
+    pass
 try:
     open("{gradebook}", "w")
     print("WROTE")
@@ -162,6 +162,7 @@ def test_student_code_sees_no_token_no_gradebook_no_other_work_and_no_network(co
         assert course.autograde(ANNA)["success"]
     said = json.dumps(course.read_graded(ANNA).cells[1].outputs)
     assert "SEEN" in said
+    assert "NETWORK ['lo']" in said  # its own loopback, and no way to anywhere
     for forbidden in (SECRET, "REACHED", "WROTE", "NOTEBOOK", str(course.home), "root:", "SQLite format"):
         assert forbidden not in said, forbidden
     assert (course.root / "gradebook.db").read_bytes()[:16] == before

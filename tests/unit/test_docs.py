@@ -107,3 +107,10 @@ def test_the_walk_names_functions_that_are_there() -> None:
     gone = [name for name in named if not re.search(rf"\b(def|class) {name}\b", source)]
     assert len(named) > 40
     assert not gone, f"docs/architecture.md walks through what is not there: {sorted(gone)}"
+
+
+def test_no_test_aims_beyond_this_machine() -> None:
+    """ "No internet" is shown with a host that the test itself made (tests/docker/world.py)."""
+    public = re.compile(r"(?<![\d.])(1\.1\.1\.1|8\.8\.[48]\.[48]|9\.9\.9\.9|169\.254\.169\.254)(?![\d.])")
+    aimed = [page.name for page in (ROOT / "tests").rglob("*.py") if public.search(page.read_text("utf-8"))]
+    assert not aimed
