@@ -80,7 +80,9 @@ def open_lab(front: FrontStack, context: BrowserContext, email: str) -> tuple[Pa
 
 def list_scripts(answers: list[Loaded]) -> list[Loaded]:
     return [
-        answer for answer in answers if ".js" in answer.url.partition("?")[0] and "/hub/" not in answer.url
+        answer
+        for answer in answers
+        if answer.url.partition("?")[0].endswith(".js") and "/hub/" not in answer.url
     ]
 
 
