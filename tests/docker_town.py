@@ -36,7 +36,6 @@ NEEDED = {
     "ip": "iproute2",
 }
 BASE_TAG = "debian:bookworm-slim"
-MIRROR = "http://deb.debian.org/debian"
 START_WITHIN_S = 60
 REMAPPED_FROM, REMAPPED_COUNT = 231072, 65536
 NO_RULES = """*filter
@@ -268,7 +267,7 @@ def make_base(archive: Path) -> None:
     """Make a Debian without documentation, with this machine's certificates, as a tar file."""
     with tempfile.TemporaryDirectory(prefix="atelier-debian-", dir=archive.parent) as folder:
         root = Path(folder) / "root"
-        run("debootstrap", "--variant=minbase", "bookworm", str(root), MIRROR)
+        run("debootstrap", "--variant=minbase", "bookworm", str(root))
         add_machine_settings(root)
         unfinished = archive.with_suffix(".part")
         with tarfile.open(unfinished, "w") as tar:
@@ -289,11 +288,10 @@ def add_machine_settings(root: Path) -> None:
     (root / "etc" / "dpkg" / "dpkg.cfg.d" / "slim").write_text(
         "path-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n"
     )
-    suites = "bookworm bookworm-updates"
-    (root / "etc" / "apt" / "sources.list").write_text(
-        f"deb {MIRROR} {suites.split()[0]} main\ndeb {MIRROR} {suites.split()[1]} main\n"
-        f"deb {MIRROR}-security bookworm-security main\n"
-    )
+    sources = root / "etc" / "apt" / "sources.list"
+    mirror = sources.read_text().split()[1]  # the one debootstrap took: "deb <mirror> bookworm main"
+    suites = ((mirror, "bookworm"), (mirror, "bookworm-updates"), (f"{mirror}-security", "bookworm-security"))
+    sources.write_text("".join(f"deb {place} {suite} main\n" for place, suite in suites))
     (root / "etc" / "pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
 
 
