@@ -27,7 +27,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run tour test test-docker bench-page images check fix lock reset clean \
+.PHONY: help run tour test test-docker bench-page bench-bell images check fix lock reset clean \
   deploy deploy-check backup restore upgrade rollback
 
 help: ## Explain every target (this text)
@@ -43,14 +43,16 @@ tour: $(SET_UP) ## Play the whole walk, from roster to marks, on a demo of its o
 	@exec $(PY) -m demo.tour
 
 test: $(SET_UP) $(STAMPS)/test ## Set everything up, check the style and run all tests
-	@style=0; $(MAKE) check || style=$$?; $(PY) -m pytest $(PYTEST_ARGS) && exit $$style
+	@style=0; $(MAKE) check || style=$$?; $(PY) -m $(if $(PYTEST_ARGS),pytest $(PYTEST_ARGS),tests.run) && exit $$style
 
 test-docker: $(SET_UP) $(STAMPS)/test ## What needs Docker (as root): build the images, test them and the engine `docker`
-	@ATELIER_TEST_ENGINE=docker $(PY) -m pytest tests/browser/test_walk.py
 	@exec $(PY) -m pytest -m docker $(PYTEST_ARGS)
 
 bench-page: $(SET_UP) $(STAMPS)/test ## Measure Lab's first page against the stock: bytes, times, a class on the line (5 minutes)
 	@exec $(PY) -m bench.page $(BENCH_ARGS)
+
+bench-bell: $(SET_UP) $(STAMPS)/test ## As root: a class presses start at once, against stock DockerSpawner, and opens an announced lesson (12 minutes)
+	@exec $(PY) -m bench.bell $(BENCH_ARGS)
 
 images: $(SET_UP) ## Build the container images with the Docker that DOCKER_HOST names
 	@exec $(PY) -m images.build
@@ -69,6 +71,8 @@ lock: $(STAMPS)/python ## Lock the Python dependencies again, with hashes, after
 	  limits=""; case $$name in hub|service|workspace|proxy) limits="-c run.txt";; esac; \
 	  ../$(UV) compile $$name.in $$limits --excludes excluded.txt --python-version 3.11 --generate-hashes --quiet \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o $$name.txt; done
+	@cd bench/stock && ../../$(UV) compile requirements.in -c ../../requirements/run.txt --python-version 3.11 --generate-hashes \
+	  --quiet --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o requirements.txt
 	@echo "Locked. Read the difference (git diff requirements), then: make test"
 
 # A demo's data when DATA is given, else the town that `make deploy` set up.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import psutil
 from playwright.sync_api import Page
 
 from demo.house import REPOSITORY, find_node
@@ -171,7 +172,7 @@ def run_stock(folder: Path) -> Iterator[Stock]:
         _wait_for(f"http://{LOOPBACK}:{hub_port}/hub/api/", {}, lambda answer: answer.is_success)
         yield stock
     finally:
-        _end(process)
+        end_hub(process)
 
 
 def _describe_stock(stock: Stock, proxy_api_port: int) -> str:
@@ -238,13 +239,12 @@ def _wait_for(url: str, headers: dict[str, str], good: Any) -> None:
     raise TimeoutError(f"{url} is not as it should be after {START_WITHIN_S} s")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    import psutil
-
+def end_hub(process: subprocess.Popen[bytes], within_s: float = 20) -> None:
+    """End a hub, and what it had started and left."""
     family = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
     try:
-        process.wait(20)
+        process.wait(within_s)
     except subprocess.TimeoutExpired:
         process.kill()
     end_all(family)

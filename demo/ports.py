@@ -1,6 +1,8 @@
-"""Ports on the loopback interface: which are free, and who holds one that is not."""
+"""Ports of this machine: which are free, and who holds one that is not."""
 
+import random
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -8,18 +10,42 @@ import psutil
 from demo.problem import DemoProblem
 
 LOOPBACK = "127.0.0.1"
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - to look whether a port is free; nothing listens
+DRAWN_FROM = range(20000, 32000)
+KERNELS_OWN = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def list_free_ports(count: int) -> list[int]:
-    """Return `count` different ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Return `count` different ports that nobody holds now, on any address. Raises DemoProblem without them.
+
+    None of those that the kernel gives to outgoing connections: whoever asked for the port binds it seconds
+    later, and any connection might have taken it by then. Drawn at random, as others draw at the same time.
+    """
+    candidates, found = list_candidates(), list[int]()
+    random.SystemRandom().shuffle(candidates)
+    with ExitStack() as held:
+        for port in candidates:
+            if len(found) == count:
+                break
+            sock = held.enter_context(socket.socket())
+            try:
+                sock.bind((EVERY_ADDRESS, port))
+            except OSError:
+                continue
+            found.append(port)
+    if len(found) < count:
+        fact = f"{count} free ports are needed, and there are {len(found)}."
+        raise DemoProblem(fact, "end other programs.")
+    return found
+
+
+def list_candidates() -> list[int]:
+    """Return the ports to draw from; where the kernel's own are all of them, those."""
     try:
-        for sock in sockets:
-            sock.bind((LOOPBACK, 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
+        first, last = map(int, KERNELS_OWN.read_text().split())
+    except OSError:  # not Linux
+        first, last = 49152, 65535
+    return [port for port in DRAWN_FROM if not first <= port <= last] or list(DRAWN_FROM)
 
 
 def check_port_is_free(port: int) -> None:

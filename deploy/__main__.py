@@ -5,18 +5,22 @@
 
 import datetime as dt
 import os
+import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.backup import list_backups, make_backup, note_success, remove_old_backups
+from deploy.deleted_files import bring_back, list_versions
+from deploy.lock import alone
 from deploy.problem import DeployProblem
 from deploy.restore import check_backup, check_receipts, restore_backup
 from deploy.settings import TownSettings, load_town_settings
-from deploy.snapshots import bring_back, list_versions, make_snapshot, remove_old_snapshots
-from deploy.town import Town, find_demo, load_town
+from deploy.snapshots import note_snapshot, renew_snapshots
+from deploy.town import Town, describe_service, find_demo, load_town
 from deploy.versions import load_installed, rollback, upgrade
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -40,9 +44,10 @@ def find_stores(town: Path, demo: Path | None) -> Town:
 def backup(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None, key: KeyOption = None) -> None:
     """Back everything up while it runs; keep the newest backups, remove older ones."""
     stores = find_stores(town, demo)
-    now = dt.datetime.now(dt.UTC)
-    made = make_backup(stores, now, key or os.environ.get("BACKUP_KEY") or stores.backup_key)
-    note_success(stores, made, now)
+    with nullcontext() if demo else alone("make backup", wait=True):  # the nightly one waits for an upgrade
+        now = dt.datetime.now(dt.UTC)
+        made = make_backup(stores, now, key or os.environ.get("BACKUP_KEY") or stores.backup_key)
+        note_success(stores, made, now)
     rows = sum(made.manifest.rows.values())
     typer.echo(
         f"{made.path}: {made.size / 1e6:.1f} MB in {made.took_s:.1f} s; "
@@ -50,7 +55,9 @@ def backup(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None, key: KeyOpt
     )
     for note in made.manifest.notes:
         typer.echo(f"  note: {note}")
-    for path in remove_old_backups(stores.backups_dir, stores.backups_kept):
+    installed = load_installed(stores.folder)
+    spared = installed.backup if installed else None
+    for path in remove_old_backups(stores.backups_dir, stores.backups_kept, spared):
         typer.echo(f"  removed, {stores.backups_kept} newer ones are kept: {path.name}")
 
 
@@ -82,12 +89,15 @@ def restore(
 ) -> None:
     """Restore a backup into an empty stack that does not run; refuses any other."""
     stores = find_stores(town, demo)
-    manifest = restore_backup(stores, path, identity)
+    with nullcontext() if demo else alone("make restore"):
+        manifest = restore_backup(stores, path, identity)
     typer.echo(
         f"Restored {path.name} of {manifest.made_at}: {len(manifest.files)} files with equal hashes, "
         f"{len(manifest.homes)} homes, {sum(manifest.rows.values())} rows. Start it: the hub finds no "
         "workspace running; who was signed in stays so if the secrets were in the backup."
     )
+    for note in manifest.notes:
+        typer.echo(f"  note: {note}")
 
 
 @app.command()
@@ -101,9 +111,11 @@ def receipts(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None) -> None:
 def snapshot(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None) -> None:
     """Snapshot all homes, and remove snapshots that are too old."""
     stores, now = find_stores(town, demo), dt.datetime.now(dt.UTC)
-    made = make_snapshot(stores, now)
-    removed = remove_old_snapshots(stores, now)
-    typer.echo(f"{made.folder}; {len(removed)} older than {stores.snapshot_days} days removed")
+    made, removed = renew_snapshots(stores, now)
+    note_snapshot(stores, made)
+    typer.echo(f"{made.folder}; {len(removed)} older ones removed")
+    for problem in made.problems:
+        typer.echo(f"  note: {problem}")
 
 
 @app.command("versions")
@@ -140,10 +152,12 @@ def deploy_up(
     identity: IdentityOption = None,
 ) -> None:
     """Ask the few settings once, write them down, and start everything."""
-    from deploy.first_time import deploy
+    from deploy.first_time import check_root, deploy
 
+    check_root()
     now = dt.datetime.now(dt.UTC)
-    deploy(town.resolve(), answers, now, backup=restore_from, identity=identity)
+    with alone("make deploy"):
+        deploy(town.resolve(), answers, now, backup=restore_from, identity=identity)
 
 
 @app.command("certificate")
@@ -159,7 +173,7 @@ def put_certificate(
     folder = town.resolve()
     settings = find_settings(folder)
     put_in_place(folder, settings.domain, chain, key, dt.datetime.now(dt.UTC))
-    if load_installed(load_town(folder)):
+    if load_installed(folder):
         ComposeStack(folder, settings, tuple(find_compose())).reload_front()
     typer.echo("The front has the new certificate")
 
@@ -183,8 +197,8 @@ def check_machine(town: TownOption = DEFAULT_TOWN) -> None:
     from deploy.look import look_at_machine
 
     folder = town.resolve()
-    settings, installed = find_settings(folder), load_installed(load_town(folder))
-    tag = installed.tag if installed else "none"
+    settings, installed = find_settings(folder), load_installed(folder)
+    tag = installed.tag if installed else None
     findings = list(look_at_machine(folder, settings, tag, dt.datetime.now(dt.UTC)))
     for finding in findings:
         typer.echo(str(finding))
@@ -193,16 +207,44 @@ def check_machine(town: TownOption = DEFAULT_TOWN) -> None:
     raise typer.Exit(1 if errors else 0)
 
 
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@app.command("compose", context_settings=PASSED_ON)
+def call_compose(context: typer.Context, town: TownOption = DEFAULT_TOWN) -> None:
+    """Call compose with this town's files, e.g. `compose logs web`, `compose restart hub web steward`."""
+    from deploy.stack import ComposeStack, find_compose
+
+    folder = town.resolve()
+    stack = ComposeStack(folder, find_settings(folder), tuple(find_compose()))
+    raise typer.Exit(stack.call_by_hand(*context.args))
+
+
+@app.command("atelier", context_settings=PASSED_ON)
+def call_service(context: typer.Context, town: TownOption = DEFAULT_TOWN) -> None:
+    """Call a command of the service on this town, e.g. `atelier roster import 8a.csv --school primer`."""
+    variables = describe_service(load_town(town.resolve()))
+    command = [sys.executable, "-m", "atelier", *context.args]
+    raise typer.Exit(subprocess.run(command, env={**os.environ, **variables}, check=False).returncode)
+
+
 @app.command("upgrade")
 def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
     """Move to the version of this checkout: images, backup, migration, start."""
-    from deploy.stack import ComposeStack, find_compose, find_tag, provide_images
+    from deploy.front_files import publish_static
+    from deploy.stack import ComposeStack, find_compose
+    from deploy.town_images import find_tag, provide_images, remove_old_images
+    from deploy.units import enable_units, install_units
 
     folder = town.resolve()
-    settings, tag = find_settings(folder), find_tag()
-    provide_images(tag, settings.docker_url)
-    runner = ComposeStack(folder, settings, tuple(find_compose()))
-    done = upgrade(load_town(folder), runner, tag, dt.datetime.now(dt.UTC), settings.backup_key or None)
+    settings, tag, now = find_settings(folder), find_tag(), dt.datetime.now(dt.UTC)
+    with alone("make upgrade"):
+        enable_units(install_units(folder, settings.gateway))
+        provide_images(tag, settings.docker_url, now)
+        publish_static(folder, tag)  # while the old version still answers: it takes a while, and only adds
+        runner = ComposeStack(folder, settings, tuple(find_compose()))
+        done = upgrade(load_town(folder), runner, tag, now, settings.backup_key or None)
+        remove_old_images({done.tag, done.previous_tag or ""}, settings.docker_url)
     typer.echo(f"Version {done.tag} runs; backup: {done.backup}. Back: make rollback")
 
 
@@ -218,7 +260,8 @@ def roll_back(
     folder = town.resolve()
     runner = ComposeStack(folder, find_settings(folder), tuple(find_compose()))
     now = dt.datetime.now(dt.UTC)
-    done = rollback(load_town(folder), runner, now, from_backup=from_backup, identity=identity)
+    with alone("make rollback"):
+        done = rollback(load_town(folder), runner, now, from_backup=from_backup, identity=identity)
     typer.echo(f"Version {done.tag} runs again")
 
 
@@ -233,12 +276,10 @@ def find_settings(folder: Path) -> TownSettings:
 def main() -> int:
     """Run a command; a problem is shown as fact and repair. Returns the exit code."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except DeployProblem as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
-    except typer.Exit as end:
-        return end.exit_code
     except typer.Abort:
         return 130
     except Exception as error:
@@ -246,7 +287,8 @@ def main() -> int:
             error.show()
             return 2
         raise
-    return 0
+    # Outside of its standalone mode typer returns the code of an Exit; a command's own value is no code.
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

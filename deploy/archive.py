@@ -8,58 +8,32 @@ import contextlib
 import gzip
 import hashlib
 import io
-import json
 import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Self
+from typing import IO, Self
 
+from deploy.manifest import (
+    LARGEST_MANIFEST_BYTES,
+    MOST_NOTES,
+    Manifest,
+    Share,
+    check_size,
+    find_share,
+    load_manifest,
+    measure_row,
+    shorten_name,
+)
 from deploy.problem import DeployProblem
 from deploy.tree import Entry
 
-FORMAT = 1
 MANIFEST = "manifest.json"
 PIECE_BYTES = 256 * 1024
-LARGEST_MANIFEST_BYTES = 512 * 1024 * 1024
-
-
-@dataclass
-class Manifest:
-    """What is in a backup. `files`: path → [size in bytes, SHA-256]; `homes`: account → user number in the
-    container or None; `rows`: rows by table of the service's database; `notes`: what is not as it should be.
-    """
-
-    made_at: str
-    version: str
-    schema: str | None = None
-    format: int = FORMAT
-    files: dict[str, tuple[int, str]] = field(default_factory=dict)
-    homes: dict[str, int | None] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def dump(self) -> bytes:
-        """Return JSON. File names with odd bytes come through as escaped surrogates."""
-        return json.dumps(asdict(self), indent=1).encode("ascii")
-
-
-def load_manifest(content: bytes) -> Manifest:
-    """Return the manifest of JSON. Raises DeployProblem for one of a newer format or without sense."""
-    try:
-        values: dict[str, Any] = json.loads(content)
-        files = {name: (int(size), str(sha256)) for name, (size, sha256) in values.pop("files").items()}
-        manifest = Manifest(**values, files=files)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DeployProblem("the backup's manifest cannot be read", "use another backup") from error
-    if manifest.format != FORMAT:
-        raise DeployProblem(
-            f"the backup has format {manifest.format}, this version reads {FORMAT}",
-            f"restore it with Atelier {manifest.version}",
-        )
-    return manifest
+# What a tar's own field of a time holds: until the year 2242. A file's owner may set another one.
+EARLIEST_S, LATEST_S = -(1 << 31), (1 << 33) - 1
 
 
 class ArchiveWriter:
@@ -67,6 +41,9 @@ class ArchiveWriter:
 
     def __init__(self, stream: IO[bytes], manifest: Manifest) -> None:
         self.manifest = manifest
+        self._names: set[str] = set()
+        self._share: Share | None = None
+        self._used_bytes = 0
         # Level 1: archives are compressed already, and the class is working meanwhile.
         self._gzip = gzip.GzipFile("", "wb", 1, stream, mtime=0)
         self._tar = tarfile.open(  # noqa: SIM115 - closed in close()
@@ -77,28 +54,52 @@ class ArchiveWriter:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
+        try:
+            if kind is None:
+                self.close()
+        finally:
             with contextlib.suppress(Exception):
                 self._tar.close()  # while the stream is open: later its finalizer would complain
+
+    @contextmanager
+    def share(self, name: str) -> Iterator[None]:
+        """Let what is added in this block, somebody's home, take its share of the manifest and no more."""
+        share = self._share = Share(name, find_share(self._used_bytes))
+        try:
+            yield
+        finally:
+            self._share = None
+        self.manifest.notes.extend(share.summarize())
 
     def add_entry(self, name: str, entry: Entry) -> None:
         """Add what `walk_tree` found. Pipes, sockets and devices are no work of anybody's: left out."""
         info = tarfile.TarInfo(name)
-        info.mode, info.mtime = entry.mode, int(entry.modified_s)
+        info.mode, info.mtime = entry.mode, clamp_time(entry.modified_s)
         if entry.kind == "file":
             with os.fdopen(os.dup(entry.descriptor), "rb") as file:
-                self._add_file(info, file, entry.size)
-        elif entry.kind != "other":
+                self._add_file(info, file, entry.size, errors_are_ends=True)
+        elif entry.kind in ("folder", "link"):
             info.type = tarfile.DIRTYPE if entry.kind == "folder" else tarfile.SYMTYPE
             info.linkname = entry.target
-            self._tar.addfile(info)
+            if self._has_room(name):
+                self._tar.addfile(info)
         else:
-            self.manifest.notes.append(f"left out, neither file, folder nor link: {name}")
+            self.leave_out(name, _WHY[entry.kind])
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note what is not in the backup, and why."""
+        self.note(f"left out, {reason}", name)
+
+    def note(self, fact: str, name: str) -> None:
+        """Note what is not as it should be; of one home only the first hundred facts, then how many more."""
+        if self._share is not None:
+            self._share.notes += 1
+            if self._share.notes > MOST_NOTES:
+                return
+        self.manifest.notes.append(f"{fact}: {shorten_name(name)}")
 
     def add_path(self, name: str, path: Path) -> None:
-        """Add one file of ours."""
+        """Add one file of ours. Raises OSError when it cannot be read."""
         info = tarfile.TarInfo(name)
         info.mode = 0o600
         with path.open("rb") as file:
@@ -108,20 +109,39 @@ class ArchiveWriter:
     def add_bytes(self, name: str, content: bytes, mode: int = 0o600, modified_s: float = 0) -> None:
         """Add bytes as a file."""
         info = tarfile.TarInfo(name)
-        info.mode, info.mtime = mode, int(modified_s)
+        info.mode, info.mtime = mode, clamp_time(modified_s)
         self._add_file(info, io.BytesIO(content), len(content))
 
-    def _add_file(self, info: tarfile.TarInfo, file: IO[bytes], size: int) -> None:
-        reader = _ExactReader(file, size)
+    def _add_file(
+        self, info: tarfile.TarInfo, file: IO[bytes], size: int, *, errors_are_ends: bool = False
+    ) -> None:
+        if not self._has_room(info.name):
+            return
+        reader = _ExactReader(file, size, errors_are_ends)
         info.size = size
         self._tar.addfile(info, reader)  # only read() is called
         self.manifest.files[info.name] = (size, reader.digest.hexdigest())
-        if reader.is_cut or file.read(1):
-            self.manifest.notes.append(f"changed while it was read: {info.name}")
+        if reader.is_broken:
+            self.note("could not be read to its end", info.name)
+        elif reader.is_cut or reader.has_grown():
+            self.note("changed while it was read", info.name)
+
+    def _has_room(self, name: str) -> bool:
+        """Tell whether a member of this name may come. A second one would make the whole unreadable."""
+        if name in self._names:
+            self.note("left out, it came twice", name)
+            return False
+        row_bytes = measure_row(name)
+        if self._share is not None and not self._share.take(row_bytes):
+            return False
+        self._used_bytes += row_bytes
+        self._names.add(name)
+        return True
 
     def close(self) -> None:
-        """Write the manifest and the archive's end."""
+        """Write the manifest and the archive's end. Raises DeployProblem for what no restore would read."""
         content = self.manifest.dump()
+        check_size(content)
         info = tarfile.TarInfo(MANIFEST)
         info.size, info.mode = len(content), 0o600
         self._tar.addfile(info, io.BytesIO(content))
@@ -129,23 +149,51 @@ class ArchiveWriter:
         self._gzip.close()
 
 
-class _ExactReader:
-    """Gives exactly `size` bytes of a file, whatever happens to it meanwhile, and hashes them."""
+_WHY = {
+    "other": "neither file, folder nor link",
+    "too deep": "no program can open it, its path is too long or too deep",
+    "unreadable": "it could not be opened or read",
+}
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._left = file, size
+
+def clamp_time(seconds: float) -> int:
+    """Return a time that every file system and tar can hold, near the one that a file's owner set."""
+    return int(min(max(EARLIEST_S, seconds), LATEST_S))  # in this order, or "not a number" comes through
+
+
+class _ExactReader:
+    """Gives exactly `size` bytes of a file, whatever happens to it meanwhile, and hashes them.
+
+    With `errors_are_ends` a file that the disk gives no more of ends there.
+    """
+
+    def __init__(self, file: IO[bytes], size: int, errors_are_ends: bool = False) -> None:
+        self._file, self._left, self._errors_are_ends = file, size, errors_are_ends
         self.digest = hashlib.sha256()
-        self.is_cut = False
+        self.is_cut = self.is_broken = False
 
     def read(self, count: int = PIECE_BYTES) -> bytes:
         wanted = min(count, self._left)
-        piece = b"" if self.is_cut else self._file.read(wanted)
+        piece = b"" if self.is_cut else self._read_on(wanted)
         if len(piece) < wanted:
             self.is_cut = True
             piece = piece.ljust(wanted, b"\0")
         self._left -= len(piece)
         self.digest.update(piece)
         return piece
+
+    def has_grown(self) -> bool:
+        """Tell whether there is more than the promised bytes."""
+        return bool(self._read_on(1))
+
+    def _read_on(self, wanted: int) -> bytes:
+        try:
+            return self._file.read(wanted)
+        except OSError:
+            if not self._errors_are_ends:
+                raise
+            self.is_broken = True
+            return b""
 
 
 Keep = Callable[[tarfile.TarInfo, Iterator[bytes]], None]

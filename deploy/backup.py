@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from deploy.archive import ArchiveWriter, Manifest
+from deploy.archive import ArchiveWriter
 from deploy.databases import copy_database, find_schema, name_copy
 from deploy.encryption import open_encrypted
 from deploy.gradebooks import copy_gradebook, is_gradebook
 from deploy.homes import Home
+from deploy.manifest import Manifest
 from deploy.metrics import write_metrics
 from deploy.problem import DeployProblem
 from deploy.town import Town
-from deploy.tree import walk_tree
+from deploy.tree import NEVER_COPIED, Entry, Unreal, walk_tree
 
 NAME = re.compile(r"atelier-\d{8}T\d{6}Z\.tar\.gz(\.age)?")
 BLOB = re.compile(r"sha256/[0-9a-f]{2}/[0-9a-f]{64}")
@@ -51,7 +52,8 @@ def make_backup(town: Town, now: dt.datetime, recipient: str | None = None) -> B
     if path.exists():
         raise DeployProblem(f"{path} exists already", "wait a second and repeat")
     draft = path.with_name(f"{path.name}.part")
-    draft.unlink(missing_ok=True)
+    for cut_off in town.backups_dir.glob("atelier-*.part"):  # by a power failure, under another name
+        cut_off.unlink()
     manifest = Manifest(made_at=f"{now:%Y-%m-%dT%H:%M:%SZ}", version=version("atelier-hub-config"))
     try:
         with open_encrypted(draft, recipient) as stream, ArchiveWriter(stream, manifest) as writer:
@@ -88,23 +90,31 @@ def _add_database(writer: ArchiveWriter, name: str, url: str) -> dict[str, int]:
 
 def _add_blobs(writer: ArchiveWriter, root: Path) -> None:
     for entry in walk_tree(root):
-        if entry.kind == "file" and BLOB.fullmatch(entry.path):  # not what is still arriving
+        is_whole = entry.kind == "file" and BLOB.fullmatch(entry.path)  # not what is still arriving
+        if is_whole or entry.kind == "unreadable":
             writer.add_entry(f"blobs/{entry.path}", entry)
 
 
 def _add_home(writer: ArchiveWriter, home: Home) -> None:
     writer.manifest.homes[home.account] = home.uid
-    for entry in walk_tree(home.folder):
-        name = f"homes/{home.account}/{entry.path}"
-        if any(part in f"/{entry.path}/" for part in LEFT_OUT_OF_HOMES):
-            continue
-        if entry.kind == "file" and is_gradebook(home.account, entry.path, entry.descriptor):
-            folder = home.folder / Path(entry.path).parent
-            if (content := copy_gradebook(folder)) is not None:
-                writer.add_bytes(name, content, entry.mode, entry.modified_s)
-                continue
-            writer.manifest.notes.append(f"a plain copy, it could not be opened as a database: {name}")
-        writer.add_entry(name, entry)
+    unreal = Unreal()
+    with writer.share(f"homes/{home.account}"):
+        for entry in walk_tree(home.folder):
+            if not any(part in f"/{entry.path}/" for part in LEFT_OUT_OF_HOMES):
+                _add_of_home(writer, home, entry, unreal)
+
+
+def _add_of_home(writer: ArchiveWriter, home: Home, entry: Entry, unreal: Unreal) -> None:
+    name = f"homes/{home.account}/{entry.path}"
+    if entry.kind == "file" and is_gradebook(home.account, entry.path, entry.descriptor):
+        if (content := copy_gradebook(home, entry.path)) is not None:
+            writer.add_bytes(name, content, entry.mode, entry.modified_s)
+            return
+        writer.note("a plain copy, it could not be opened as a database", name)
+    if entry.kind not in NEVER_COPIED and unreal.is_too_much(entry):
+        writer.leave_out(name, "mostly holes, or one more name of a file, and too much of it")
+        return
+    writer.add_entry(name, entry)
 
 
 def _add_files(writer: ArchiveWriter, folder: str, files: dict[str, Path]) -> None:
@@ -130,12 +140,15 @@ def list_backups(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("atelier-*") if NAME.fullmatch(path.name))
 
 
-def remove_old_backups(folder: Path, kept: int) -> list[Path]:
-    """Remove all but the newest `kept` backups; return what was removed. At least one always stays."""
+def remove_old_backups(folder: Path, kept: int, spared: str | None = None) -> list[Path]:
+    """Remove all but the newest `kept` backups; return what was removed. At least one always stays.
+
+    `spared`: a file that stays however old it is, since a rollback would take it.
+    """
     backups = list_backups(folder)
-    removed = backups[: -max(1, kept)]
+    removed = [path for path in backups[: -max(1, kept)] if str(path) != spared]
     for path in removed:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return removed
 
 

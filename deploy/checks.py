@@ -18,7 +18,9 @@ Level = Literal["error", "warning"]
 OLDEST_DOCKER = (20, 10)
 CERTIFICATE_WARN = dt.timedelta(days=21)
 SMALLEST_FREE_SHARE, SMALLEST_FREE_BYTES = 0.10, 10 * 1024**3
+ENOUGH_TERMINALS = 1_000_000
 WORLD_PORTS = {22: "ssh", 80: "front", 443: "front"}
+RENEW = "renew it, then: .venv/bin/python -m deploy certificate fullchain.pem privkey.pem (--town=…)"
 OLDEST_BACKUP = dt.timedelta(hours=30)
 
 
@@ -60,12 +62,20 @@ def check_dns(domain: str, own: Collection[str], below: Collection[str]) -> list
 
 
 def check_certificate(
-    chain_pem: bytes | None, key_pem: bytes | None, domain: str, now: dt.datetime
+    chain_pem: bytes | None,
+    key_pem: bytes | None,
+    domain: str,
+    now: dt.datetime,
+    place: str = "/srv/atelier/certificate",
+    obtain: str | None = None,
 ) -> list[Finding]:
-    """The front's certificate with its chain, and its key."""
-    if not chain_pem or not key_pem:
-        repair = "put certificate.pem (with its chain) and key.pem into <town>/certificate/, or set up ACME"
-        return [_error("certificate", "there is none", repair)]
+    """The front's certificate with its chain, and its key; both lie in `place`. `obtain`: the command that
+    brings a first one there, where there is such a command.
+    """
+    absent = [name for name, pem in (("certificate.pem", chain_pem), ("key.pem", key_pem)) if not pem]
+    if absent or not chain_pem or not key_pem:
+        repair = obtain or f"put certificate.pem (with its chain) and key.pem into {place}/"
+        return [_error("certificate", f"there is none: {' and '.join(absent)} in {place}", repair)]
     try:
         chain = x509.load_pem_x509_certificates(chain_pem)
         key = load_pem_private_key(key_pem, password=None)
@@ -86,13 +96,16 @@ def _check_validity(leaf: x509.Certificate, now: dt.datetime) -> list[Finding]:
     if now < leaf.not_valid_before_utc:
         return [
             _error(
-                "certificate", f"valid only from {leaf.not_valid_before_utc:%d.%m.%Y}", "is the clock right?"
+                "certificate",
+                f"valid only from {leaf.not_valid_before_utc:%d.%m.%Y %H:%M} UTC; this machine's clock says "
+                f"{now:%d.%m.%Y %H:%M} UTC",
+                "set the clock (timedatectl set-ntp true), or wait until it is valid",
             )
         ]
     if now >= ends:
-        return [_error("certificate", f"ended on {ends:%d.%m.%Y %H:%M} UTC", "renew it, then: make deploy")]
+        return [_error("certificate", f"ended on {ends:%d.%m.%Y %H:%M} UTC", RENEW)]
     if ends - now < CERTIFICATE_WARN:
-        return [_warning("certificate", f"ends on {ends:%d.%m.%Y}", "renew it, then: make deploy")]
+        return [_warning("certificate", f"ends on {ends:%d.%m.%Y}", RENEW)]
     return []
 
 
@@ -153,8 +166,30 @@ def check_clock(synchronized: str | None) -> list[Finding]:
     if synchronized == "yes":
         return []
     fact = "nobody sets it" if synchronized == "no" else "whether it is right is not known (no timedatectl)"
-    repair = "apt-get install systemd-timesyncd; receipts and deadlines go by this clock"
+    install = "apt-get install systemd-timesyncd && timedatectl set-ntp true"
+    repair = f"{install}; receipts and deadlines go by this clock"
     return [(_error if synchronized == "no" else _warning)("clock", fact, repair)]
+
+
+def check_terminals(most: int) -> list[Finding]:
+    """`most`: terminals that all containers and the machine may have open together (kernel.pty.max)."""
+    if most >= ENOUGH_TERMINALS:
+        return []
+    fact = f"the kernel allows {most} in all: one workspace can open every one, and nobody else has any"
+    setting = f"echo kernel.pty.max={ENOUGH_TERMINALS} >/etc/sysctl.d/60-atelier.conf && sysctl --system"
+    return [_warning("terminals", fact, f"{setting}; then each workspace's memory bounds its own")]
+
+
+def check_crashes(pattern: str) -> list[Finding]:
+    """`pattern`: what the kernel does with the memory of a program that crashes (kernel.core_pattern)."""
+    program = pattern.strip().removeprefix("|").split(" ")[0]
+    if not pattern.startswith("|"):
+        return []
+    fact = f"for each crash, in a workspace too, the kernel starts {program} as root"
+    setting = "echo kernel.core_pattern=core >/etc/sysctl.d/61-atelier-crashes.conf && sysctl --system"
+    return [
+        _warning("crashes", fact, f"{setting}; then the limit that each workspace has lets none be written")
+    ]
 
 
 def check_ports(listening: Collection[tuple[str, int]], gateway: str) -> list[Finding]:
@@ -170,7 +205,16 @@ def check_ports(listening: Collection[tuple[str, int]], gateway: str) -> list[Fi
     return found
 
 
-def check_tools(present: Collection[str], with_key: bool) -> list[Finding]:
+def check_holders(holders: Mapping[tuple[str, int], str]) -> list[Finding]:
+    """`holders`: address and port that Atelier listens on → the program that has it and is not ours."""
+    repair = "end that program, and its start with the machine (systemctl disable --now …), then: make deploy"
+    return [
+        _error("ports", f"port {port} on {address} is taken by {program}", repair)
+        for (address, port), program in sorted(holders.items())
+    ]
+
+
+def check_tools(present: Collection[str], with_key: bool, file_system: str = "") -> list[Finding]:
     """Programs that the technician's commands call: name → Debian's package."""
     needed = {
         "docker": "docker.io",
@@ -180,6 +224,7 @@ def check_tools(present: Collection[str], with_key: bool) -> list[Finding]:
         "rsync": "rsync",
         "brotli": "brotli",
         **({"age": "age"} if with_key else {}),
+        **({"btrfs": "btrfs-progs"} if file_system == "btrfs" else {}),
     }
     missing = sorted({package for program, package in needed.items() if program not in present})
     if missing:
@@ -214,13 +259,16 @@ def check_workspaces_daemon(security: Sequence[str], foreign: Sequence[str]) -> 
     return found
 
 
+def check_installed(tag: str | None) -> list[Finding]:
+    """`tag`: of the version that was brought up."""
+    return [] if tag else [_error("version", "none was brought up to its end yet", "make deploy")]
+
+
 def check_images(wanted: Collection[str], present: Collection[str], subject: str) -> list[Finding]:
     """Images of the version to run."""
     missing = sorted(set(wanted) - set(present))
     if missing:
-        return [
-            _error(subject, f"images are missing: {', '.join(missing)}", "make images, then: make deploy")
-        ]
+        return [_error(subject, f"images are missing: {', '.join(missing)}", "make deploy")]
     return []
 
 

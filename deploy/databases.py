@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 
 from deploy.problem import DeployProblem
 
@@ -97,8 +98,17 @@ def move_aside(url: str, now: dt.datetime) -> str:
     quote = engine.dialect.identifier_preparer.quote
     try:
         with engine.connect() as connection:
-            connection.execute(text(f"ALTER DATABASE {quote(name)} RENAME TO {quote(f'{name}_{ending}')}"))
+            there = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+            if connection.scalar(there, {"name": name}):  # cut off in the middle, it was renamed before
+                connection.execute(
+                    text(f"ALTER DATABASE {quote(name)} RENAME TO {quote(f'{name}_{ending}')}")
+                )
             connection.execute(text(f"CREATE DATABASE {quote(name)}"))
+    except OperationalError as error:
+        raise DeployProblem(
+            f"the database {name} cannot be put aside: {error.orig}",
+            "end the program that has it open, then repeat",
+        ) from error
     finally:
         engine.dispose()
     return f"{name}_{ending}"

@@ -6,22 +6,24 @@ What is asked is written down once; what exists stays; what is missing is made.
 import datetime as dt
 import getpass
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-from deploy.look import look_at_certificate, look_at_machine
+from deploy.look import look_at_machine, look_before
 from deploy.problem import DeployProblem
-from deploy.restore import restore_backup
+from deploy.restore import check_backup, restore_backup
 from deploy.settings import (
+    QUESTIONS,
     TownSettings,
     ask_settings,
     load_town_settings,
     write_secrets,
     write_settings,
 )
-from deploy.stack import ComposeStack, find_compose, find_tag, install_units, make_folders, provide_images
-from deploy.town import PROCESS_UID, load_town
+from deploy.stack import ComposeStack, find_compose, make_folders
+from deploy.town import PROCESS_UID, SETTINGS, load_town
+from deploy.town_images import find_tag, provide_images
+from deploy.units import enable_units, install_units
 from deploy.versions import Installed, load_installed, note_installed
 from hub_config.city import CityError, load_city
 
@@ -35,6 +37,7 @@ schools:
     first_administrator: {operator}
 """
 SECRET_VARIABLE = "ATELIER_GOOGLE_CLIENT_SECRET"  # noqa: S105 - a variable's name
+CLIENT_SECRET = Path("secrets", "hub", "atelier_google_client_secret")
 
 
 def deploy(
@@ -46,13 +49,15 @@ def deploy(
     identity: Path | None = None,
 ) -> None:
     """Set everything up and start it, from `backup` if given. Raises DeployProblem: what is in the way."""
-    if os.geteuid() != 0:
-        raise DeployProblem("this sets up a machine and needs to be root", "sudo make deploy")
-    settings = prepare_town(folder, read_answers(answers) if answers else {})
-    _check_certificate(folder, settings, now)
-    enable_units(install_units(folder))
+    check_root()
     tag = find_tag()
-    provide_images(tag, settings.docker_url)
+    check_same_version(folder, tag)
+    if backup:
+        check_backup(backup, identity)  # before minutes of building, and before anything is written
+    settings = prepare_town(folder, read_answers(answers) if answers else {})
+    _check_first(folder, settings, now)
+    enable_units(install_units(folder, settings.gateway))
+    provide_images(tag, settings.docker_url, now)
     stack = ComposeStack(folder, settings, tuple(find_compose()))
     if backup:
         stack.up_database(tag)
@@ -64,18 +69,60 @@ def deploy(
     sys.stdout.write(f"Atelier runs: {settings.public_url}\n")
 
 
+def check_root() -> None:
+    """Raise DeployProblem for who may not set up a machine."""
+    if os.geteuid() != 0:
+        raise DeployProblem("this sets up a machine and needs to be root", "sudo make deploy")
+
+
+def check_same_version(folder: Path, tag: str) -> None:
+    """Raise DeployProblem where another version runs: an upgrade backs up first and knows the way back."""
+    installed = load_installed(folder)
+    if installed and installed.tag != tag:
+        raise DeployProblem(
+            f"version {installed.tag} runs here, and this checkout is {tag}",
+            f"make upgrade (it backs up first); to repeat the set-up only: git checkout "
+            f"{installed.tag.rpartition('-')[2]}, then: make deploy",
+        )
+
+
 def prepare_town(folder: Path, known: dict[str, str], *, as_root: bool = True) -> TownSettings:
     """Ask what is not known; make folders, settings, secrets and a first city file. Existing ones stay."""
-    settings = load_town_settings(folder) or ask_settings(ask_person, known)
+    settings = load_town_settings(folder)
+    if settings:
+        _compare(folder, settings, known)
+    else:
+        # Who gives answers in a file is not asked besides: what it does not name keeps its default.
+        settings = ask_settings(_take_default if known else ask_person, known)
     make_folders(folder, as_root=as_root)
     write_settings(folder, settings)
-    client_secret = folder / "secrets" / "hub" / "atelier_google_client_secret"
+    client_secret = folder / CLIENT_SECRET
     given = known.get("google_client_secret") or os.environ.get(SECRET_VARIABLE)
     if not client_secret.exists() and not given:
         given = ask_secret("Google's OAuth client secret (it is not shown)")
     write_secrets(folder, given, PROCESS_UID if as_root else None)
     prepare_city(folder / "city.yaml", settings)
     return settings
+
+
+def _compare(folder: Path, settings: TownSettings, known: dict[str, str]) -> None:
+    """Raise DeployProblem for an answer that would be passed over because another one was written down."""
+    written = {name: str(getattr(settings, name)) for name, _ in QUESTIONS}
+    places = dict.fromkeys(written, folder / SETTINGS)
+    if (folder / CLIENT_SECRET).exists():
+        written["google_client_secret"] = (folder / CLIENT_SECRET).read_text(encoding="utf-8").strip()
+        places["google_client_secret"] = folder / CLIENT_SECRET
+    other = [name for name, value in known.items() if name in written and value != written[name]]
+    if other:
+        where = ", ".join(dict.fromkeys(str(places[name]) for name in other))
+        raise DeployProblem(
+            f"the answers give another {' and '.join(other)} than {where}",
+            f"edit {where} (what is written there counts), then: make deploy without ANSWERS",
+        )
+
+
+def _take_default(question: str, default: str) -> str:
+    return default
 
 
 def prepare_city(path: Path, settings: TownSettings) -> None:
@@ -93,9 +140,25 @@ def prepare_city(path: Path, settings: TownSettings) -> None:
 
 
 def read_answers(path: Path) -> dict[str, str]:
-    """Return name → value of a file of ``name=value`` lines, for a machine that nobody sits at."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    """Return name → value of a file of ``name=value`` lines, for a machine that nobody sits at.
+
+    Raises DeployProblem for a file that cannot be read and for a name that nobody asks for.
+    """
+    names = [*(name for name, _ in QUESTIONS), "google_client_secret"]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployProblem(
+            f"the answers {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            "ANSWERS names a text file of lines name=value (docs/deployment.md)",
+        ) from error
     pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    unknown = [name.strip() for name, sign, _ in pairs if not sign or name.strip() not in names]
+    if unknown:
+        raise DeployProblem(
+            f"{path}: nobody asks for {', '.join(map(repr, unknown))}",
+            f"write lines name=value with the names {', '.join(names)}",
+        )
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -103,7 +166,8 @@ def ask_person(question: str, default: str) -> str:
     """Ask at the terminal."""
     if not sys.stdin.isatty():
         raise DeployProblem(
-            f"nobody is there to answer: {question}", "give a file: make deploy ANSWERS=answers.txt"
+            f"nobody is there to answer: {question}",
+            "give a file: make deploy ANSWERS=answers.txt (its lines: docs/deployment.md)",
         )
     shown = f" [{default}]" if default else ""
     return input(f"{question}{shown}: ").strip() or default
@@ -112,32 +176,24 @@ def ask_person(question: str, default: str) -> str:
 def ask_secret(question: str) -> str:
     """Ask at the terminal without showing what is typed."""
     if not sys.stdin.isatty():
-        raise DeployProblem(f"nobody is there to answer: {question}", f"give it in {SECRET_VARIABLE}")
+        raise DeployProblem(
+            f"nobody is there to answer: {question}",
+            f"a line google_client_secret=… in the file of ANSWERS, or the variable {SECRET_VARIABLE}",
+        )
     return getpass.getpass(f"{question}: ").strip()
 
 
-def enable_units(names: list[str]) -> None:
-    """Let systemd start the units now and at each start of the machine."""
-    for command in (["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", *names]):
-        try:
-            done = subprocess.run(command, check=False)
-        except FileNotFoundError as missing:
-            raise DeployProblem(
-                "systemd does not run here",
-                "start the second daemon and the timers by other means, see docs/deployment.md",
-            ) from missing
-        if done.returncode:
-            raise DeployProblem(f"`{' '.join(command)}` failed", "journalctl -xe")
-
-
-def _check_certificate(folder: Path, settings: TownSettings, now: dt.datetime) -> None:
-    wrong = [finding for finding in look_at_certificate(folder, settings, now) if finding.level == "error"]
+def _check_first(folder: Path, settings: TownSettings, now: dt.datetime) -> None:
+    """Raise DeployProblem, with all of it, for what would only show after minutes of building."""
+    wrong = [finding for finding in look_before(folder, settings, now) if finding.level == "error"]
     if wrong:
-        raise DeployProblem(f"certificate: {wrong[0].fact}", wrong[0].repair)
+        raise DeployProblem(
+            "the machine is not ready:\n" + "\n".join(map(str, wrong)), "mend each, then: make deploy"
+        )
 
 
 def _note(folder: Path, tag: str, now: dt.datetime) -> None:
     town = load_town(folder)
-    before = load_installed(town)
+    before = load_installed(folder)
     if before is None or before.tag != tag:
         note_installed(town, Installed(tag, at=f"{now:%Y-%m-%dT%H:%M:%SZ}"))

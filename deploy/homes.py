@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.problem import DeployProblem
+from hub_config.docker_homes import ACCOUNT_LABEL, UID_LABEL, name_volume
 
 ACCOUNT = re.compile(r"(team-|course-)?[a-z][a-z0-9]{11}")
-UID_LABEL, ACCOUNT_LABEL = "atelier.uid", "atelier.account"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class VolumeHomes:
             )
         with _connect(self.docker_url) as client:
             labels = {UID_LABEL: str(uid), ACCOUNT_LABEL: account}
-            name = f"atelier-home-{account}"
+            name = name_volume(account)
             client.api.create_volume(name, labels=labels)
             folder = Path(client.api.inspect_volume(name)["Mountpoint"])
             owner = find_offset(client) + uid

@@ -1,17 +1,22 @@
-"""Putting a backup back into an empty stack, with every hash compared before anything is written."""
+"""Putting a backup back into an empty stack, with every hash compared before anything is written.
 
+What lies in homes was chosen by people, who changed it while it was read: of one home something may have no
+place. It is noted, and all the rest comes back.
+"""
+
+import errno
 import hashlib
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from deploy.archive import Manifest, read_archive
+from deploy.archive import clamp_time, read_archive
 from deploy.databases import (
     check_empty,
     count_rows,
@@ -20,10 +25,17 @@ from deploy.databases import (
 )
 from deploy.encryption import open_decrypted
 from deploy.homes import Home, check_account
+from deploy.inside import fill_file, finish_folder, make_file, make_folder, make_link, split_path
+from deploy.manifest import MOST_NOTES, Manifest, shorten_name
 from deploy.problem import DeployProblem
 from deploy.town import Town
 
 PIECE_BYTES = 256 * 1024
+# What no home can bring about: whatever comes next would meet it, too.
+OF_THE_MACHINE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM),
+)
 
 
 def check_backup(path: Path, identity: Path | None = None) -> Manifest:
@@ -44,7 +56,7 @@ def restore_backup(town: Town, path: Path, identity: Path | None = None) -> Mani
     """Restore a backup into `town`, which must be empty and not running. Raises DeployProblem.
 
     Each promise of the backup is checked at the end: as many rows as were counted, and the bytes of every
-    archive that a row names.
+    archive that a row names. What had no place in a home is named in the manifest's notes.
     """
     check_town_empty(town)
     manifest = check_backup(path, identity)
@@ -80,28 +92,32 @@ def _not_empty(fact: str) -> DeployProblem:
 
 @dataclass
 class Placer:
-    """Puts a backup's members where they belong. Links are made last: no file is written through one."""
+    """Puts a backup's members where they belong. Links are made last, and nothing is written through one."""
 
     town: Town
     manifest: Manifest
     databases: Path
     homes: dict[str, Home] = field(default_factory=dict)
-    links: list[tuple[Home, Path, str]] = field(default_factory=list)
-    folders: list[tuple[Path, int, int]] = field(default_factory=list)
+    links: list[tuple[Home, str, str]] = field(default_factory=list)
+    folders: list[tuple[Home, str, int, int]] = field(default_factory=list)
+    failed: dict[str, int] = field(default_factory=dict)
 
     def place(self, info: tarfile.TarInfo, content: Iterator[bytes]) -> None:
-        """Put one member into its place."""
+        """Put one member into its place. Raises DeployProblem."""
         room, _, name = info.name.partition("/")
-        if room == "homes":
-            self._place_in_home(info, name, content)
-        elif room == "blobs" and info.isreg():
-            self._place_own(self.town.blob_dir / name, content, info.mtime)
-        elif room == "databases" and info.isreg():
-            write_file(self.databases / name, content, 0o600, info.mtime)
-        elif room in ("keepsakes", "secrets"):
-            self._place_small_file(getattr(self.town, room), name, content)
-        else:
-            raise DeployProblem(f"{info.name!r} has no place here", "restore with the version that made it")
+        with _tell_machine_errors(info.name):
+            if room == "homes":
+                self._place_in_home(info, name, content)
+            elif room == "blobs" and info.isreg():
+                self._place_own(self.town.blob_dir / name, content, info.mtime)
+            elif room == "databases" and info.isreg():
+                write_file(self.databases / name, content, 0o600, info.mtime)
+            elif room in ("keepsakes", "secrets"):
+                self._place_small_file(getattr(self.town, room), name, content)
+            else:
+                raise DeployProblem(
+                    f"{info.name!r} has no place here", "restore with the version that made it"
+                )
 
     def _place_small_file(self, known: dict[str, Path], name: str, content: Iterator[bytes]) -> None:
         """What is there already stays: a machine's own city file and secrets win."""
@@ -121,17 +137,30 @@ class Placer:
 
     def _place_in_home(self, info: tarfile.TarInfo, name: str, content: Iterator[bytes]) -> None:
         account, _, inside = name.partition("/")
-        home = self._find_home(account)
-        path = home.folder / inside
+        home, modified_s = self._find_home(account), clamp_time(info.mtime)
         if info.issym():
-            self.links.append((home, path, info.linkname))
-            return
-        if info.isdir():
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.folders.append((path, info.mode, int(info.mtime)))
-        else:
-            write_file(path, content, info.mode & 0o777, info.mtime)
-        home.own(path)
+            self.links.append((home, inside, info.linkname))
+        elif not info.isdir():
+            self._try(make_file, home, inside, content, info.mode, modified_s)
+        elif self._try(make_folder, home, inside):
+            self.folders.append((home, inside, info.mode, modified_s))
+
+    def _try(self, make: Callable[..., None], home: Home, inside: str, *values: object) -> bool:
+        """Make something in a home, or note that it has no place there. Raises what concerns all homes."""
+        try:
+            make(home, split_path(inside), *values)
+        except OSError as error:
+            if error.errno is None or error.errno in OF_THE_MACHINE:
+                raise
+            self._note(home, inside, error)
+            return False
+        return True
+
+    def _note(self, home: Home, inside: str, error: OSError) -> None:
+        failed = self.failed[home.account] = self.failed.get(home.account, 0) + 1
+        if failed <= MOST_NOTES:
+            name = shorten_name(f"homes/{home.account}/{inside}")
+            self.manifest.notes.append(f"not restored, {error.strerror}: {name}")
 
     def _find_home(self, account: str) -> Home:
         if account not in self.homes:
@@ -143,13 +172,27 @@ class Placer:
         """Make empty homes, links, and what folders' modes and times were."""
         for account in self.manifest.homes:
             self._find_home(account)
-        for home, path, target in self.links:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.symlink_to(target)
-            home.own(path)
-        for path, mode, modified_s in reversed(self.folders):
-            path.chmod(mode & 0o777)
-            os.utime(path, (modified_s, modified_s))
+        with _tell_machine_errors("a link or a folder of a home"):
+            for home, inside, target in self.links:
+                self._try(make_link, home, inside, target)
+            for home, inside, mode, modified_s in reversed(self.folders):
+                self._try(finish_folder, home, inside, mode, modified_s)
+        for account, count in self.failed.items():
+            if count > MOST_NOTES:
+                self.manifest.notes.append(f"not restored, {count - MOST_NOTES} more: homes/{account}")
+
+
+@contextmanager
+def _tell_machine_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            raise
+        raise DeployProblem(
+            f"{shorten_name(name)!r} could not be read or written: {error.strerror}",
+            "make room or mend the disk, empty the stack, and restore again",
+        ) from error
 
 
 def write_file(path: Path, content: Iterator[bytes], mode: int, modified_s: float | None) -> None:
@@ -157,11 +200,7 @@ def write_file(path: Path, content: Iterator[bytes], mode: int, modified_s: floa
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        for piece in content:
-            file.write(piece)
-        os.fchmod(file.fileno(), mode)
-    if modified_s is not None:
-        os.utime(path, (modified_s, modified_s))
+        fill_file(file, content, mode, None if modified_s is None else clamp_time(modified_s))
 
 
 # ---------------------------------------------------------------- what a backup promises

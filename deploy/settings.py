@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from ipaddress import ip_interface
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,10 +29,15 @@ HOLDERS: dict[str, tuple[str, ...]] = {
 }
 
 
+GATEWAY = "172.31.240.1"  # of the workspaces' network: the machine as workspaces see it
+SUBNET_BITS = 20
+
+
 @dataclass
 class TownSettings:
     """What a technician decides. `certificate`: 'files' (certificate.pem and key.pem are put into
-    ``<town>/certificate/``) or 'acme-dns' (a hook of the provider's, since a wildcard needs a DNS challenge).
+    ``<town>/certificate/``) or 'acme-dns' (certbot brings them there: `deploy.certificate`). `operator`: of
+    this machine; on the pages the first school's administrator, until its roster says otherwise.
     """
 
     domain: str
@@ -43,7 +49,7 @@ class TownSettings:
     snapshot_days: int = 14
     log_days: int = 30
     log_days_of: dict[str, int] = field(default_factory=dict)
-    gateway: str = "172.31.240.1"
+    gateway: str = GATEWAY
     docker_url: str = "unix:///run/atelier-docker.sock"
     extra: dict[str, str] = field(default_factory=dict)
 
@@ -63,6 +69,10 @@ class TownSettings:
             wrong.append("certificate: write 'files' or 'acme-dns'")
         if self.backup_key and not (self.backup_key.startswith("age1") or Path(self.backup_key).is_file()):
             wrong.append("backup_key: write an age public key (age1…), a file of them, or nothing")
+        try:
+            find_subnet(self.gateway)
+        except ValueError as error:
+            wrong.append(f"gateway: {error}")
         for name in ("backups_kept", "snapshot_days", "log_days"):
             if not 1 <= getattr(self, name) <= 3650:
                 wrong.append(f"{name}: write a number of days or backups from 1 to 3650")
@@ -77,11 +87,19 @@ class TownSettings:
         return f"https://{self.domain}"
 
 
+def find_subnet(gateway: str) -> str:
+    """Return the workspaces' network of a gateway, e.g. 172.31.240.0/20. Raises ValueError."""
+    network = ip_interface(f"{gateway}/{SUBNET_BITS}").network
+    if network.version != 4 or not network.is_private or str(next(network.hosts())) != gateway:
+        raise ValueError(f"{gateway!r} is not the first address of a private /{SUBNET_BITS}, e.g. {GATEWAY}")
+    return str(network)
+
+
 QUESTIONS = (
     ("domain", "The city's host name, e.g. atelier.example.bg"),
     ("google_client_id", "Google's OAuth client id"),
-    ("operator", "Your e-mail address: the first operator"),
-    ("certificate", "Certificate: 'files' or 'acme-dns'"),
+    ("operator", "Your e-mail address: the operator's, who is the first school's administrator on the pages"),
+    ("certificate", "Certificate: 'files' that you bring, or 'acme-dns' (certbot asks an authority)"),
     ("backup_key", "age public key for backups (empty: backups are plain and without secrets)"),
 )
 
@@ -117,6 +135,8 @@ def load_town_settings(folder: Path) -> TownSettings | None:
         return None
     try:
         settings = TownSettings(**json.loads(path.read_text(encoding="utf-8")))
+    except PermissionError as error:
+        raise DeployProblem(f"{path} is for root only", "run this as root") from error
     except (TypeError, ValueError) as error:
         raise DeployProblem(f"{path} cannot be used: {error}", "mend it") from error
     if wrong := settings.check():

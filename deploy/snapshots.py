@@ -1,80 +1,122 @@
-"""Snapshots of homes, so that a deleted file comes back: every hour or day, kept for 14 days.
+"""Snapshots of homes, so that a deleted file comes back: every two hours, later one a day, for 14 days.
 
 On btrfs a home that is a subvolume is snapshot in an instant; elsewhere rsync copies what changed and links
 the rest to the snapshot before. No workspace can reach them.
 """
 
 import datetime as dt
+import fcntl
 import os
 import re
 import shutil
-import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from deploy.homes import Home, check_account
+from deploy.homes import Home
+from deploy.metrics import write_metrics
 from deploy.problem import DeployProblem
+from deploy.rsync import copy_home
 from deploy.town import Town
-from deploy.tree import walk_tree
+from deploy.tree import Unreal, walk_tree
+from hub_config.hostile_folders import walk_folders
 
 STAMP = "%Y%m%dT%H%M%SZ"
 NAME = re.compile(r"\d{8}T\d{6}Z")
 SUBVOLUME_INODE = 256  # the root of every btrfs subvolume
-LEFT_OUT = (".cache", ".local/share/jupyter/runtime")
+# Where every file of a home is rewritten each time, each snapshot is another home in size.
+ALL_KEPT_FOR = dt.timedelta(days=2)
+LEAST_FREE = 0.10
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All homes at one instant."""
+    """All homes at one instant. `problems`: homes of which something is missing, and what rsync said."""
 
     folder: Path
     at: dt.datetime
+    problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Version:
-    """A file or folder of a home as a snapshot has it."""
+def renew_snapshots(town: Town, now: dt.datetime) -> tuple[Snapshot, list[Snapshot]]:
+    """Remove what is too old and what was cut off, then snapshot every home; return the new one and the old.
 
-    snapshot: Snapshot
-    is_folder: bool
-    size: int
+    In this order: a disk that old ones have filled heals by itself. Raises DeployProblem, also where less
+    than a tenth of the disk is free.
+    """
+    with _alone(town):
+        removed = remove_old_snapshots(town, now)
+        return _make(town, now), removed
 
 
 def make_snapshot(town: Town, now: dt.datetime) -> Snapshot:
-    """Snapshot every home. What was cut off (a power failure) is finished under a new name next time."""
+    """Snapshot every home. What was cut off (a power failure) is removed first. Raises DeployProblem.
+
+    A home of which something could not be read (its owner can bring that about) stops no other.
+    """
+    with _alone(town):
+        return _make(town, now)
+
+
+@contextmanager
+def _alone(town: Town) -> Iterator[None]:
+    """Be the only one at work on snapshots: a second would remove the first's draft."""
     town.snapshots_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     town.snapshots_dir.chmod(0o700)
+    descriptor = os.open(town.snapshots_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeployProblem("a snapshot is being made", "let it end, then repeat this") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make(town: Town, now: dt.datetime) -> Snapshot:
+    for cut_off in town.snapshots_dir.glob("*.part"):
+        remove_tree(cut_off)
+    _check_room(town.snapshots_dir)
     earlier = list_snapshots(town)
     folder = town.snapshots_dir / f"{now:{STAMP}}"
     if folder.exists():
         raise DeployProblem(f"{folder} exists already", "wait a second and repeat")
     draft = folder.with_name(f"{folder.name}.part")
-    if draft.exists():
-        remove_tree(draft)
     draft.mkdir(mode=0o700)
-    for home in town.homes.list_homes():
-        _snapshot_home(home, draft / home.account, earlier[-1].folder if earlier else None)
-    draft.rename(folder)
-    return Snapshot(folder, now)
-
-
-def _snapshot_home(home: Home, target: Path, previous: Path | None) -> None:
-    if is_subvolume(home.folder) and _run("btrfs", "subvolume", "snapshot", "-r", home.folder, target):
-        return
-    linked = previous / home.account if previous else None
-    options = [f"--link-dest={linked}"] if linked and linked.is_dir() else []
-    excluded = [f"--exclude=/{name}/" for name in LEFT_OUT]
-    source, into = f"{home.folder}/", f"{target}/"
-    command = ["rsync", "-aHX", "--numeric-ids", "--no-devices", "--no-specials", *excluded, *options]
+    previous = earlier[-1].folder if earlier else None
     try:
-        done = subprocess.run([*command, source, into], capture_output=True, text=True, check=False)
-    except FileNotFoundError as missing:
-        raise DeployProblem("rsync is not installed", "apt-get install rsync") from missing
-    if done.returncode not in (0, 24):  # 24: files vanished while it looked
-        raise DeployProblem(f"rsync failed for {home.account}: {done.stderr.strip()}", "is the disk full?")
+        said = [_snapshot_home(home, draft / home.account, previous) for home in town.homes.list_homes()]
+        draft.rename(folder)
+    except BaseException:
+        remove_tree(draft)
+        raise
+    return Snapshot(folder, now.replace(microsecond=0), tuple(problem for problem in said if problem))
+
+
+def _check_room(folder: Path) -> None:
+    usage = shutil.disk_usage(folder)
+    if usage.free < LEAST_FREE * usage.total:
+        raise DeployProblem(
+            f"no snapshot was made: only {usage.free / usage.total:.0%} of the disk of {folder} is free",
+            "make room (old backups, large homes, fewer `snapshot_days`): the last tenth is for work",
+        )
+
+
+def _snapshot_home(home: Home, target: Path, previous: Path | None) -> str | None:
+    """Return what is wrong with the home, if something is. Raises DeployProblem for what concerns all."""
+    if is_subvolume(home.folder) and _run("btrfs", "subvolume", "snapshot", "-r", home.folder, target):
+        return None
+    unreal = Unreal()
+    left_out = [entry.path for entry in walk_tree(home.folder) if unreal.is_too_much(entry)]
+    linked = previous / home.account if previous else None
+    if problem := copy_home(home.folder, target, linked, left_out):
+        return f"{home.account}: {problem}"
+    if left_out:
+        return f"{home.account}: {len(left_out)} files that are too deep, mostly holes or unreadable"
+    return None
 
 
 def is_subvolume(folder: Path) -> bool:
@@ -98,12 +140,27 @@ def list_snapshots(town: Town) -> list[Snapshot]:
 
 
 def remove_old_snapshots(town: Town, now: dt.datetime) -> list[Snapshot]:
-    """Remove snapshots older than the town keeps them; return which."""
-    oldest = now - dt.timedelta(days=town.snapshot_days)
-    old = [snapshot for snapshot in list_snapshots(town) if snapshot.at < oldest]
+    """Remove snapshots older than the town keeps them, and of days that are over all but the last; return
+    which. One day's last snapshot has what was there in its evening.
+    """
+    snapshots = list_snapshots(town)
+    oldest, thinned_before = now - dt.timedelta(days=town.snapshot_days), now - ALL_KEPT_FOR
+    last_of_day = {snapshot.at.date(): snapshot for snapshot in snapshots}  # the oldest come first
+    old = [
+        one
+        for one in snapshots
+        if one.at < oldest or (one.at < thinned_before and one is not last_of_day[one.at.date()])
+    ]
     for snapshot in old:
         remove_tree(snapshot.folder)
     return old
+
+
+def note_snapshot(town: Town, snapshot: Snapshot) -> None:
+    """Tell monitoring when the last snapshot was made."""
+    meaning = "When the last snapshot of all homes was made."
+    values = {"atelier_snapshot_last_success_timestamp_seconds": (meaning, snapshot.at.timestamp())}
+    write_metrics(town.metrics_dir, "atelier_snapshot", values)
 
 
 def remove_tree(folder: Path) -> None:
@@ -111,117 +168,10 @@ def remove_tree(folder: Path) -> None:
     for account in folder.iterdir():
         if account.is_dir() and not account.is_symlink() and is_subvolume(account):
             _run("btrfs", "subvolume", "delete", account)
-    for inside, _, _, descriptor in os.fwalk(folder, follow_symlinks=False):
-        if not os.access(inside, os.W_OK | os.X_OK):
+    for _, _, _, _, descriptor in walk_folders(folder):
+        if not os.access(f"/proc/self/fd/{descriptor}", os.W_OK | os.X_OK):
             os.fchmod(descriptor, 0o700)
-    shutil.rmtree(folder)
-
-
-# ---------------------------------------------------------------- bringing a file back
-def list_versions(town: Town, account: str, path: str) -> list[Version]:
-    """Return the snapshots that hold a file or folder of a home, newest first."""
-    check_account(account)
-    parts = split_path(path)
-    found = []
-    for snapshot in reversed(list_snapshots(town)):
-        status = _look(snapshot.folder / account, parts)
-        if status and (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            found.append(Version(snapshot, stat.S_ISDIR(status.st_mode), status.st_size))
-    return found
-
-
-def bring_back(town: Town, account: str, path: str, at: dt.datetime | None = None) -> list[str]:
-    """Put a file, or all that is missing below a folder, back into a home. Returns the paths in the home.
-
-    Takes the newest snapshot that has it, or the newest not after `at`. Nothing is overwritten: where a file
-    of that name is, the old one gets the snapshot's time into its name. Raises DeployProblem.
-    """
-    versions = [v for v in list_versions(town, account, path) if at is None or v.snapshot.at <= at]
-    home = next((home for home in town.homes.list_homes() if home.account == account), None)
-    if not versions or home is None:
-        raise DeployProblem(
-            f"no snapshot{f' until {at:%Y-%m-%d %H:%M}' if at else ''} has {path!r} of {account}",
-            f"look at the name (letters, folder); snapshots are kept for {town.snapshot_days} days",
-        )
-    version, parts = versions[0], split_path(path)
-    source = version.snapshot.folder / account
-    if not version.is_folder:
-        return [_bring_file(source, home, parts, version, beside=True)]
-    inside = _list_files(source, parts)
-    return [done for file in inside if (done := _bring_file(source, home, file, version, beside=False))]
-
-
-def _list_files(source: Path, parts: tuple[str, ...]) -> list[tuple[str, ...]]:
-    with open_folder(source, parts) as descriptor:
-        files = [entry.path for entry in walk_tree(Path(), descriptor) if entry.kind == "file"]
-    return [(*parts, *PurePosixPath(name).parts) for name in files]
-
-
-def _bring_file(source: Path, home: Home, parts: tuple[str, ...], version: Version, *, beside: bool) -> str:
-    with open_folder(source, parts[:-1]) as there, open_folder(home.folder, parts[:-1], home) as here:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        with os.fdopen(os.open(parts[-1], flags, dir_fd=there), "rb") as old:
-            name = parts[-1]
-            if _exists(name, here):
-                if not beside:
-                    return ""
-                name = _name_beside(name, version.snapshot.at)
-            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=here)
-            with os.fdopen(descriptor, "wb") as new:
-                shutil.copyfileobj(old, new)
-                if home.owner is not None:
-                    os.fchown(new.fileno(), home.owner, home.owner)
-                os.fchmod(new.fileno(), os.fstat(old.fileno()).st_mode & 0o777)
-    return "/".join([*parts[:-1], name])
-
-
-def _name_beside(name: str, at: dt.datetime) -> str:
-    stem, dot, ending = name.rpartition(".")
-    when = f"{at:%Y-%m-%d %H-%M}"
-    return f"{stem} ({when}){dot}{ending}" if stem else f"{name} ({when})"
-
-
-def _exists(name: str, folder: int) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _look(root: Path, parts: tuple[str, ...]) -> os.stat_result | None:
-    try:
-        with open_folder(root, parts[:-1]) as folder:
-            return os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return None
-
-
-@contextmanager
-def open_folder(root: Path, parts: tuple[str, ...], owner: Home | None = None) -> Iterator[int]:
-    """A folder below `root`, opened step by step so that no link on the way leads out.
-
-    With `owner`, folders that are missing are made and given to it. Raises OSError.
-    """
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-    descriptor = os.open(root, flags)
-    try:
-        for part in parts:
-            if owner is not None and not _exists(part, descriptor):
-                os.mkdir(part, 0o700, dir_fd=descriptor)
-                if owner.owner is not None:
-                    os.chown(part, owner.owner, owner.owner, dir_fd=descriptor, follow_symlinks=False)
-            inner = os.open(part, flags, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def split_path(path: str) -> tuple[str, ...]:
-    """Return the parts of a path inside a home. Raises DeployProblem for one that leads elsewhere."""
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts:
-        raise DeployProblem(f"{path!r} is no path inside a home", "write it as in Lab: geo-8a/hw1/hw1.ipynb")
-    return parts
+    # Not shutil.rmtree: a student may have made folders deeper than Python calls itself.
+    subprocess.run(["rm", "--recursive", "--force", "--", str(folder)], capture_output=True, check=False)
+    if folder.exists():
+        raise DeployProblem(f"{folder} could not be removed", "remove it by hand")

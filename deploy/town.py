@@ -89,6 +89,15 @@ def load_town(folder: Path) -> Town:
     )
 
 
+def describe_service(town: Town) -> dict[str, str]:
+    """Return the variables with which the service's commands (`atelier roster …`) work on this town."""
+    return {
+        "ATELIER_CITY_FILE": str(town.folder / "city.yaml"),
+        "ATELIER_DATABASE_URL": town.database_url,
+        "ATELIER_BLOB_DIR": str(town.blob_dir),
+    }
+
+
 def _load_database_url(folder: Path, holder: str, name: str) -> str:
     """Return a database's address as this machine reaches it: the same socket in another folder."""
     path = folder / "secrets" / holder / name

@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["file", "folder", "link", "other"]
+from hub_config.hostile_folders import CHANGED, OF_THE_MACHINE, is_too_deep, walk_folders
+
+Kind = Literal["file", "folder", "link", "other", "too deep", "unreadable"]
+NEVER_COPIED = ("too deep", "unreadable")
+# Below this part of its size on the disk, a file is mostly holes; what a file system compresses is not.
+HOLLOW_FROM = 32
+# What the files of one home may add up to beyond the room they take on the disk (holes, and one file under
+# many names): nobody's work comes near, and without a bound one home could fill the disk with its backup.
+MOST_UNREAL_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Entry:
     """Something in a tree. `path` is relative to the tree's root; `descriptor` is open for files only, and
-    only until the next entry is asked for.
+    only until the next entry is asked for. `too deep`: what would not come back from a backup, since no
+    program can open it by its path. `unreadable`: what root cannot open either (its owner holds a lease on
+    it, the disk is worn), or a folder, named before, that could not be read to its end.
     """
 
     path: str
@@ -27,23 +37,47 @@ class Entry:
     size: int
     target: str = ""
     descriptor: int = -1
+    inode: int = 0
+    links: int = 1
+    on_disk: int = 0
+
+    @property
+    def is_hollow(self) -> bool:
+        """A file that takes next to nothing on the disk for its size: reading it gives zeros without end."""
+        return self.kind == "file" and self.on_disk * HOLLOW_FROM < self.size
 
 
 def walk_tree(root: Path, within: int | None = None) -> Iterator[Entry]:
     """Yield what lies below `root`, folders before what is in them. What vanishes meanwhile is left out.
 
+    Only what was yielded as a folder is walked: its owner may have put a link in its place for a moment.
     With `within`, an open folder, `root` is relative to it. A root that is not there is empty.
     """
     if within is None and not root.is_dir():
         return
-    for folder, folders, files, descriptor in os.fwalk(root, follow_symlinks=False, dir_fd=within):
-        inside = os.path.relpath(folder, root)
-        prefix = "" if inside == "." else f"{inside}/"
-        for name in sorted([*folders, *files]):
-            yield from _describe(f"{prefix}{name}", name, descriptor)
+    unreadable: list[str] = []
+    for inside, folders, deep, others, descriptor in walk_folders(root, within, unreadable.append):
+        yield from _take_unreadable(unreadable)
+        walked, too_deep = set(), set(deep)
+        for name in sorted([*folders, *deep, *others]):
+            path = f"{inside}/{name}" if inside else name
+            for entry in _describe(path, name, descriptor, deep=name in too_deep):
+                if entry.kind == "folder":
+                    walked.add(name)
+                yield entry
+        folders[:] = [name for name in folders if name in walked]
+    yield from _take_unreadable(unreadable)
 
 
-def _describe(path: str, name: str, folder: int) -> Iterator[Entry]:
+def _take_unreadable(paths: list[str]) -> Iterator[Entry]:
+    while paths:
+        yield Entry(paths.pop(), "unreadable", 0, 0, 0)
+
+
+def _describe(path: str, name: str, folder: int, *, deep: bool = False) -> Iterator[Entry]:
+    if deep or is_too_deep(path):
+        yield Entry(path, "too deep", 0, 0, 0)
+        return
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISREG(status.st_mode):
@@ -51,8 +85,11 @@ def _describe(path: str, name: str, folder: int) -> Iterator[Entry]:
         else:
             target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else ""
             yield _make_entry(path, status, target)
-    except FileNotFoundError:
-        return
+    except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
+        if error.errno not in CHANGED:
+            yield Entry(path, "unreadable", 0, 0, 0)
 
 
 def _open_file(path: str, name: str, folder: int) -> Iterator[Entry]:
@@ -73,6 +110,9 @@ def _make_entry(path: str, status: os.stat_result, target: str = "", descriptor:
         size=status.st_size,
         target=target,
         descriptor=descriptor,
+        inode=status.st_ino,
+        links=status.st_nlink,
+        on_disk=status.st_blocks * 512,
     )
 
 
@@ -82,3 +122,23 @@ def _name_kind(mode: int) -> Kind:
     if stat.S_ISDIR(mode):
         return "folder"
     return "link" if stat.S_ISLNK(mode) else "other"
+
+
+class Unreal:
+    """Counts what a home's files hold beyond their room on the disk. One for each home."""
+
+    def __init__(self) -> None:
+        self._left = MOST_UNREAL_BYTES
+        self._seen: set[int] = set()
+
+    def is_too_much(self, entry: Entry) -> bool:
+        """Tell whether a file is one too many of those without room of their own, or cannot be copied."""
+        if entry.kind in NEVER_COPIED:
+            return True
+        again = entry.inode in self._seen
+        if entry.kind != "file" or not (again or entry.is_hollow):
+            self._seen |= {entry.inode} if entry.kind == "file" and entry.links > 1 else set()
+            return False
+        self._left -= entry.size
+        self._seen |= {entry.inode} if entry.links > 1 else set()
+        return self._left < 0

@@ -10,7 +10,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,8 @@ from deploy.backup import make_backup
 from deploy.databases import find_schema, move_aside, restore_database
 from deploy.encryption import open_decrypted
 from deploy.problem import DeployProblem
-from deploy.restore import check_receipts, write_file
+from deploy.restore import check_backup, check_receipts, write_file
+from deploy.settings import write_private
 from deploy.town import Town
 
 STATE = "installed.json"
@@ -40,42 +41,55 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Installed:
-    """Which version runs, and from which it came. `schema`: the database's revision before this version."""
+    """Which version runs, and from which it came. `previous_schema`: the database's revision before this
+    version; `done`: it was healthy once.
+    """
 
     tag: str
     previous_tag: str | None = None
     previous_schema: str | None = None
     backup: str | None = None
     at: str | None = None
+    done: bool = True
 
 
-def load_installed(town: Town) -> Installed | None:
-    """Return what was noted at the last deployment, upgrade or rollback."""
-    path = town.folder / STATE
+def load_installed(folder: Path) -> Installed | None:
+    """Return what was noted in a town's folder at the last deployment, upgrade or rollback."""
+    path = folder / STATE
     return Installed(**json.loads(path.read_text())) if path.exists() else None
 
 
 def note_installed(town: Town, installed: Installed) -> None:
     """Write down which version runs."""
-    draft = town.folder / f"{STATE}.part"
-    draft.write_text(json.dumps(asdict(installed), indent=1))
-    draft.replace(town.folder / STATE)
+    write_private(town.folder / STATE, json.dumps(asdict(installed), indent=1))
 
 
 def upgrade(town: Town, runner: Runner, tag: str, now: dt.datetime, key: str | None = None) -> Installed:
     """Move to the version `tag`, whose images must be there. Raises DeployProblem; `rollback` leads back."""
-    before = load_installed(town)
+    before = load_installed(town.folder)
+    if before and not before.done and tag == before.previous_tag:
+        raise DeployProblem(
+            f"the upgrade from {tag} to {before.tag} was begun and not finished", "make rollback leads back"
+        )
     backup = make_backup(town, now, key)
     schema = find_schema(town.database_url)
     runner.stop()
-    # Noted before the first step that a rollback would have to undo.
-    installed = Installed(
-        tag, before.tag if before else None, schema, str(backup.path), f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    installed = _plan(
+        before, Installed(tag, None, schema, str(backup.path), f"{now:%Y-%m-%dT%H:%M:%SZ}", False)
     )
+    # Noted before the first step that a rollback would have to undo.
     note_installed(town, installed)
     runner.run_service(tag, "db", "upgrade")
     runner.start(tag)
+    note_installed(town, replace(installed, done=True))
     return installed
+
+
+def _plan(before: Installed | None, wanted: Installed) -> Installed:
+    """Say where a rollback leads: to the version that last was healthy, whatever was tried since."""
+    if before and (before.tag == wanted.tag or not before.done):
+        return replace(before, tag=wanted.tag, at=wanted.at, done=False)
+    return replace(wanted, previous_tag=before.tag if before else None)
 
 
 def rollback(
@@ -85,19 +99,21 @@ def rollback(
 
     With `from_backup` the service's database becomes that of the backup; the newer one is kept aside.
     """
-    installed = load_installed(town)
+    installed = load_installed(town.folder)
     if installed is None or installed.previous_tag is None:
         raise DeployProblem(
             "no upgrade is noted, so there is nothing to go back to", "make upgrade notes one"
         )
+    if from_backup:  # before anybody is without the service
+        check_backup(Path(str(installed.backup)), identity)
     runner.stop()
     if from_backup:
         _restore_service_database(town, Path(str(installed.backup)), now, identity)
     elif find_schema(town.database_url) != installed.previous_schema:
         _downgrade(runner, installed)
     back = Installed(installed.previous_tag, at=f"{now:%Y-%m-%dT%H:%M:%SZ}")
-    note_installed(town, back)
     runner.start(back.tag)
+    note_installed(town, back)  # last: who was cut off before repeats the whole, and each step allows it
     return back
 
 

@@ -4,12 +4,8 @@ import re
 from pathlib import Path
 
 from front.settings import STATIC_NAME, FrontSettings
-from hub_config.city import load_city
 
 TEMPLATE = Path(__file__).parent / "nginx.conf.template"
-DEFAULT_ARCHIVE_MB = 100
-# The service refuses an archive in a sentence of its own; the front only cuts off what is far beyond.
-ROOM_FOR_REFUSAL = 1.1
 _SAFE = re.compile(r"[A-Za-z0-9._:/@+\-\[\] ]*")
 
 
@@ -18,7 +14,7 @@ class UnsafeValue(ValueError):
 
 
 def render(settings: FrontSettings) -> str:
-    """Return the configuration. Raises UnsafeValue, CityError."""
+    """Return the configuration. Raises UnsafeValue."""
     values = _list_values(settings)
     for name, value in values.items():
         if not _SAFE.fullmatch(value):
@@ -31,11 +27,13 @@ def render(settings: FrontSettings) -> str:
 
 
 def _list_values(settings: FrontSettings) -> dict[str, str]:
+    port = settings.public_netloc.rpartition(":")[2] if ":" in settings.public_netloc else "443"
     return {
         "HOST": settings.public_host,
         "HOST_PATTERN": settings.public_host.replace(".", "[.]"),
         "NETLOC": settings.public_netloc,
-        "PUBLIC_PORT": settings.public_netloc.rpartition(":")[2] if ":" in settings.public_netloc else "443",
+        "PUBLIC_PORT": port,
+        "AT_PORT": "" if port == "443" else f":{port}",  # as people write addresses
         "STATIC_HOST": f"{STATIC_NAME}.{settings.public_host}",
         "LISTEN": f"{settings.front_address}:{settings.front_https_port}",
         "PROXY": settings.front_proxy,
@@ -46,21 +44,10 @@ def _list_values(settings: FrontSettings) -> dict[str, str]:
         "MODULES_DIR": str(settings.front_modules_dir),
         "WORKERS": str(settings.front_workers),
         "WORKSPACE_MAX": f"{settings.front_workspace_upload_max_mb}m",
-        "EXCHANGE_MAX": str(find_exchange_max_bytes(settings)),
         "HTTP_LISTEN": f"{settings.front_address}:{settings.front_http_port}",
         "RESOLVER": settings.front_resolver or "",
-        "ACME_DIR": str(settings.front_acme_dir or ""),
         "USER": settings.front_user or "",
     }
-
-
-def find_exchange_max_bytes(settings: FrontSettings) -> int:
-    """Return how many bytes may be sent to the exchange: a tenth more than the most that a school allows."""
-    largest_mb = DEFAULT_ARCHIVE_MB
-    if settings.city_file:
-        city = load_city(settings.city_file)
-        largest_mb = max(school.limits.archive_max_mb for school in city.schools.values())
-    return int(largest_mb * 1_000_000 * ROOM_FOR_REFUSAL)
 
 
 def _list_optional_lines(settings: FrontSettings) -> dict[str, str]:
@@ -70,21 +57,34 @@ def _list_optional_lines(settings: FrontSettings) -> dict[str, str]:
         "RESOLVER_LINE": (
             f"resolver {settings.front_resolver} valid=5s ipv6=off;" if settings.front_resolver else ""
         ),
-        "HTTP_SERVER": _HTTP_SERVER.format(**values, acme=_acme(settings))
-        if settings.front_http_port
-        else "",
+        "OWN_ANSWERS": _OWN_ANSWERS.format(**values),
+        "HTTP_SERVER": _HTTP_SERVER.format(**values) if settings.front_http_port else "",
     }
 
 
-def _acme(settings: FrontSettings) -> str:
-    if not settings.front_acme_dir:
-        return ""
-    return f"location /.well-known/acme-challenge/ {{ root {settings.front_acme_dir}; }}\n    "
-
+# What the front says itself on every host: who waits for a restart, and who was given too many cookies.
+_OWN_ANSWERS = """error_page 502 504 $atelier_away;
+    location ~ ^/away-(bg|en)[.]html$ {{
+      internal;
+      root {STATIC_DIR}/pages;
+      add_header Cache-Control no-store always;
+      add_header Retry-After 5 always;
+      add_header Strict-Transport-Security "max-age=31536000; includeSubDomains" always;
+    }}
+    error_page 431 494 @cookie_flood;
+    if ($atelier_cookie_flood) {{ return 431; }}
+    location @cookie_flood {{
+      default_type "text/html; charset=utf-8";
+      add_header Clear-Site-Data '"cookies"' always;
+      add_header Strict-Transport-Security "max-age=31536000; includeSubDomains" always;
+      add_header Cache-Control no-store always;
+      return 431 '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="5">\
+<title>Atelier</title><p>$atelier_cookie_words</p>';
+    }}"""
 
 _HTTP_SERVER = """server {{
     # Only the way to https; nothing is answered here that a person would read.
     listen {HTTP_LISTEN} default_server;
     server_name {HOST} *.{HOST};
-    {acme}location / {{ return 308 https://$host:{PUBLIC_PORT}$request_uri; }}
+    location / {{ return 308 https://$host{AT_PORT}$request_uri; }}
   }}"""

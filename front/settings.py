@@ -30,9 +30,6 @@ class FrontSettings(BaseSettings):
     front_certificate_key: Path = Field(description="The certificate's private key (PEM).")
     front_static_dir: Path = Field(description="Folder filled by `python -m front publish`.")
     front_run_dir: Path = Field(description="Folder of the front's own for its process id and passing data.")
-    front_acme_dir: Path | None = Field(
-        None, description="Folder with answers to ACME's HTTP challenges; none: there are none."
-    )
     front_modules_dir: Path = Field(Path("/usr/lib/nginx/modules"), description="nginx's dynamic modules.")
     front_user: str | None = Field(
         None, description="System user of nginx's workers, only where nginx is started as root."
@@ -40,9 +37,6 @@ class FrontSettings(BaseSettings):
     front_workers: int = Field(2, ge=1, le=64, description="nginx's worker processes.")
     front_workspace_upload_max_mb: int = Field(
         128, ge=1, description="Largest request body to a workspace, e.g. a saved notebook."
-    )
-    city_file: Path | None = Field(
-        None, description="The city file: its largest `archive_max_mb` bounds uploads to the exchange."
     )
 
     @field_validator("public_url")

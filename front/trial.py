@@ -64,7 +64,6 @@ class FrontHouse(House):
             front_static_dir=self.static_dir,
             front_run_dir=self.front_dir,
             front_user=pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() == 0 else None,
-            city_file=self.city_file,
         )
 
     @property
@@ -90,13 +89,19 @@ def find_nginx() -> str:
     return found
 
 
-def make_trial(demo: Demo, *, host: str = "atelier.localhost", static_dir: Path = PUBLISHED) -> FrontHouse:
+def make_trial(
+    demo: Demo,
+    *,
+    host: str = "atelier.localhost",
+    static_dir: Path = PUBLISHED,
+    house_class: type[FrontHouse] = FrontHouse,
+) -> FrontHouse:
     """Put a demo that has not started behind a front. Publishes the static files unless they are there."""
     https_port, http_port = list_free_ports(2)
     for publish in PARTS.values():
         publish(static_dir)
     plain = demo.house
-    house = FrontHouse(plain.data_dir, plain.ports, plain.city_file, host, https_port, http_port, static_dir)
+    house = house_class(plain.data_dir, plain.ports, plain.city_file, host, https_port, http_port, static_dir)
     certificate = make_certificate(house.front_dir, host, dt.datetime.now(dt.UTC))
     demo.house = replace(house, certificate=certificate)
     return demo.house

@@ -6,6 +6,7 @@ from typing import Any
 
 from hub_config import rights, services, workspaces
 from hub_config.city import City
+from hub_config.log_lines import describe_logs
 from hub_config.pages import cure_expired_sessions, install_languages
 from hub_config.proxy import WatchedProxy
 from hub_config.settings import SERVICE_NAME, SERVICE_PREFIX, HubSettings
@@ -19,6 +20,7 @@ START_TIMEOUT_S = 120
 
 def configure(c: Any, settings: HubSettings, city: City) -> None:
     """Write the whole configuration into `c`."""
+    set_logs(c, settings)
     set_addresses(c, settings)
     set_proxy(c, settings)
     set_database(c, settings)
@@ -33,6 +35,12 @@ def configure(c: Any, settings: HubSettings, city: City) -> None:
     set_workspaces(c, settings)
     set_local_engine(c, settings)
     set_docker_engine(c, settings)
+
+
+def set_logs(c: Any, settings: HubSettings) -> None:
+    """Lines for a person or for a collector. What keeps secrets out of both is `hub_config.log_secrets`."""
+    if settings.log_format == "json":
+        c.JupyterHub.logging_config = describe_logs()
 
 
 def set_addresses(c: Any, settings: HubSettings) -> None:
@@ -62,6 +70,9 @@ def set_database(c: Any, settings: HubSettings) -> None:
     c.JupyterHub.db_url = settings.hub_database_url or f"sqlite:///{settings.data_dir}/jupyterhub.sqlite"
     c.JupyterHub.cookie_secret_file = str(settings.data_dir / "jupyterhub_cookie_secret")
     c.JupyterHub.upgrade_db = True
+    c.JupyterHub.db_kwargs = {
+        "hide_parameters": True
+    }  # codes and sessions, in the text of a failed statement
 
 
 def set_lifetime(c: Any) -> None:
@@ -101,7 +112,7 @@ def set_headers(c: Any, settings: HubSettings) -> None:
             "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
         },
         "cookie_options": describe_cookies(settings),
-        "xsrf_cookie_kwargs": {"SameSite": "Lax", "secure": settings.public_url.startswith("https:")},
+        "xsrf_cookie_kwargs": describe_xsrf_cookie(settings),
         "oauth_no_confirm_list": rights.SharedWorkspaces({f"service-{SERVICE_NAME}"}),
     }
     c.JupyterHub.cookie_max_age_days = SESSION_MAX_AGE_DAYS
@@ -121,6 +132,15 @@ def describe_cookies(settings: HubSettings) -> dict[str, Any]:
     return {"SameSite": "Lax"}
 
 
+def describe_xsrf_cookie(settings: HubSettings) -> dict[str, Any]:
+    """Return options of the cookie `_xsrf`, which ends with the browser as well.
+
+    JupyterHub overrides `max_age` for who is not signed in; tornado lets an attribute's own name, which has a
+    hyphen, have the last word, and an empty one is not sent. The value is signed and bound to the visitor.
+    """
+    return {"SameSite": "Lax", "secure": settings.public_url.startswith("https:"), "max-age": ""}
+
+
 def set_rights(c: Any) -> None:
     """Roles with their reasons are in `hub_config.rights`."""
     c.JupyterHub.custom_scopes = rights.CUSTOM_SCOPES
@@ -136,7 +156,7 @@ def set_services(c: Any, settings: HubSettings, city: City) -> None:
     c.JupyterHub.services = [
         services.describe_web(settings),
         services.describe_steward(settings),
-        services.describe_culler(city),
+        services.describe_culler(city, settings.log_format),
     ]
 
 
@@ -206,7 +226,7 @@ def set_local_engine(c: Any, settings: HubSettings) -> None:
     c.LocalWorkspace.homes_dir = str((settings.data_dir / "homes").resolve())
     c.LocalWorkspace.logs_dir = str((settings.data_dir / "logs").resolve())
     # -P: the working folder is the account's home; a file named random.py there must not become a module.
-    c.LocalWorkspace.cmd = [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
+    c.LocalWorkspace.cmd = [sys.executable, "-P", "-m", "atelier_lab.start.server"]
     c.LocalWorkspace.shell_cmd = []
     c.LocalWorkspace.interrupt_timeout = workspaces.INTERRUPT_S
     c.LocalWorkspace.term_timeout = workspaces.TERMINATE_S
@@ -238,6 +258,6 @@ def set_docker_engine(c: Any, settings: HubSettings) -> None:
     engine.name_template = "atelier-{raw_username}"
     engine.remove = True
     engine.pull_policy = "skip"  # images are put there when a version is deployed, never at a click
-    engine.cmd = ["python", "-P", "-m", "jupyterhub.singleuser"]  # -P: see above
+    engine.cmd = ["python", "-P", "-m", "atelier_lab.start.server"]  # -P: see above
     engine.notebook_dir = HOME
     engine.env_keep = []  # the hub's variables are the hub's: not even its time zone goes in

@@ -22,7 +22,7 @@ from hub_config.city import WorkspaceLimits
 from hub_config.docker_homes import ACCOUNT_LABEL, HOME, Home, Homes, HomesFull
 from hub_config.docker_quota import describe_quota
 from hub_config.seccomp import describe_course_profile, describe_students_profile
-from hub_config.workspaces import AtelierWorkspace, find_limits
+from hub_config.workspaces import AtelierWorkspace, accepts_connections, find_limits
 
 KIND_LABEL = "atelier.kind"
 RUN_DIR = "/run/atelier"
@@ -31,13 +31,18 @@ RUN_MB = 16
 SHM_MB = 64
 TMP_FILES = 20_000
 OPEN_FILES = 4096
+# Counted for all containers of the daemon and root together (user namespaces add up to their maker's number):
+# a small share each, or one workspace leaves none for timers and queues of the others.
+WAITING_SIGNALS, QUEUE_BYTES = 512, 64 * 1024
 LOG_MB = 1
-LOG_LINES = 40
+LOG_LINES, LOG_LINE_LETTERS = 40, 300
 STOP_TIMEOUT_S = 10
 LISTENING_POLL_S = 0.05
 STATE_POLL_S = 1.0
 # A container's own loopback, where no name server listens: names of the world are not asked for at all.
 NO_NAME_SERVER = "127.0.0.1"
+# Where every core is busy, a program outside of workspaces (hub, service, database: 1024 each) comes first.
+CPU_SHARES = 128
 # Under memory pressure the machine ends a workspace before the hub.
 OOM_SCORE = 500
 
@@ -60,9 +65,12 @@ def describe_host(limits: WorkspaceLimits, home: Home, kind: str) -> dict[str, A
         "shm_size": SHM_MB * 1024 * 1024,
         "memswap_limit": memory,  # the same as memory: no swap
         "pids_limit": limits.processes,
+        "cpu_shares": CPU_SHARES,
         "ulimits": [
             Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
             Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="sigpending", soft=WAITING_SIGNALS, hard=WAITING_SIGNALS),
+            Ulimit(name="msgqueue", soft=QUEUE_BYTES, hard=QUEUE_BYTES),
         ],
         "oom_score_adj": OOM_SCORE,
         "dns": [NO_NAME_SERVER],
@@ -132,11 +140,12 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         try:
             await self._prepare(account)
             address: tuple[str, int] = await super().start()
+            await self._take_over(address[0])
         except HomesFull as full:
             self.log.error("No home for %s: %s", account.account, full)
             raise HTTPError(503, f"cannot start {account.account}: {full}") from full
         except ImageNotFound as missing:
-            self.log.error("Image %s is missing on the workspaces' daemon: make images", self.image)
+            self.log.error("Image %s is missing on the workspaces' daemon: make deploy", self.image)
             raise HTTPError(503, f"cannot start {account.account}: {self.image} is missing") from missing
         await self._wait_until_listening(*address)
         return address
@@ -153,6 +162,21 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         self.extra_create_kwargs["labels"] |= describe_quota(limits.disk_mb, limits.files)
         # A bin that nobody can empty would fill the home; snapshots bring deleted files back.
         self.args = [*self.args, "--FileContentsManager.delete_to_trash=False"]
+
+    async def _take_over(self, ip: str) -> None:
+        """End the routes of workspaces that had this address before: their visitors, cookies and all, would
+        come to this one.
+
+        The hub sees only at its next look that a workspace has ended by itself; Docker gives an address that
+        is free to the next one at once.
+        """
+        everybody = self.user.settings["users"].values()
+        spawners = [spawner for user in everybody for spawner in user.spawners.values()]
+        for earlier in spawners:
+            if earlier is not self and earlier.server and earlier.server.ip == ip:
+                self.log.warning("%s has ended, its address is %s's now", earlier.user.name, self.user.name)
+                await self.user.settings["proxy"].delete_user(earlier.user, earlier.name)
+                await earlier.poll_and_notify()
 
     def _find_homes(self) -> Homes:
         if DockerWorkspace._homes is None:
@@ -171,14 +195,8 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
     async def _wait_until_listening(self, host: str, port: int) -> None:
         """Return when the server accepts connections. Raises HTTPError at once when it has ended instead."""
         looked_at = time.monotonic()
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-            except OSError:
-                await asyncio.sleep(LISTENING_POLL_S)
-            else:
-                writer.close()
-                return
+        while not await accepts_connections(host, port):
+            await asyncio.sleep(LISTENING_POLL_S)
             if time.monotonic() - looked_at >= STATE_POLL_S:
                 looked_at = time.monotonic()
                 await self._check_alive()
@@ -188,9 +206,7 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         if await super().poll() is None:
             return
         said = await self.docker("logs", self.container_id, tail=LOG_LINES)
-        self.log.error(
-            "%s ended while starting; it said:\n%s", self.object_name, said.decode(errors="replace")
-        )
+        self.log.error("%s ended while starting; it said:\n%s", self.object_name, quote_lines(said))
         await self.remove_object()
         raise HTTPError(500, f"{self.user.name} ended while starting")
 
@@ -204,6 +220,13 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
             self.log.warning("The workspaces' daemon does not answer about %s: %s", self.user.name, error)
             return None
         return ended
+
+
+def quote_lines(said: bytes) -> str:
+    """Return what a container said, so that no line can pass for the hub's own or steer a terminal."""
+    lines = said.decode(errors="replace").splitlines()
+    shown = ("".join(letter if letter.isprintable() else "?" for letter in line) for line in lines)
+    return "\n".join(f"  | {line[:LOG_LINE_LETTERS]}" for line in shown)
 
 
 def list_images(prefix: str, tag: str) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 HOME = "/home/work"
 UID_LABEL = "atelier.uid"
@@ -58,7 +58,7 @@ class Homes:
 
         `docker` calls a method of the Docker client by name. Raises HomesFull.
         """
-        volume = f"atelier-home-{account}"
+        volume = name_volume(account)
         home = await self._find(docker, volume)
         if home is None:
             home = Home(volume, await self._take_uid(docker))
@@ -133,13 +133,24 @@ class Homes:
         await docker("remove_container", name)
 
     async def _run_preparation(self, docker: Docker, name: str) -> Any:
-        for _ in range(int(PREPARE_WITHIN_S / 2 / NOT_YET_POLL_S)):
-            await docker("start", name)
-            ended = await docker("wait", name, timeout=PREPARE_WITHIN_S)
-            if ended["StatusCode"] != NOT_YET:
-                break
+        tries = int(PREPARE_WITHIN_S / 2 / NOT_YET_POLL_S) if self._subvolumes else 1
+        for left in reversed(range(tries)):
+            try:
+                await docker("start", name)
+            except APIError:  # perhaps the home was just being exchanged for a subvolume
+                if not left:
+                    raise
+            else:
+                ended = await docker("wait", name, timeout=PREPARE_WITHIN_S)
+                if ended["StatusCode"] != NOT_YET:
+                    break
             await asyncio.sleep(NOT_YET_POLL_S)
         return ended
+
+
+def name_volume(account: str) -> str:
+    """Return the name of the volume that is an account's home."""
+    return f"atelier-home-{account}"
 
 
 def _name_preparation(home: Home) -> str:

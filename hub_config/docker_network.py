@@ -22,6 +22,13 @@ NETWORK = "atelier-workspaces"
 BRIDGE = "atelier-ws"
 SUBNET = "172.31.240.0/20"
 INPUT_CHAIN, FORWARD_CHAIN = "ATELIER-INPUT", "ATELIER-FORWARD"
+CHAINS = ((INPUT_CHAIN, "INPUT"), (FORWARD_CHAIN, "FORWARD"))  # each with the kernel's chain that leads to it
+# What one workspace may have open to the machine at once, and open anew: hub and service, and the machine's
+# table of connections, belong to all. To the hub a workspace's server opens one for each question about a
+# visitor, whose answer it keeps (tornado opens ten at once at most), and one for its signs of life; to the
+# service one for each transfer. Kernels speak to nobody. A team of eight at work needs a handful.
+MOST_CONNECTIONS = 32
+NEW_PER_SECOND, NEW_AT_ONCE = 50, 1000
 Rule = tuple[str, ...]
 
 
@@ -57,10 +64,7 @@ def ensure_network(
 def list_rules(bridge: str, gateway: str, ports: Sequence[int]) -> list[Rule]:
     """Return the firewall's rules as arguments of iptables, in their order."""
     answers = ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT")
-    admitted: list[Rule] = [
-        ("-A", INPUT_CHAIN, "-i", bridge, "-d", gateway, "-p", "tcp", "--dport", str(port), "-j", "ACCEPT")
-        for port in ports
-    ]
+    admitted = [rule for port in ports for rule in _list_rules_of_port(bridge, gateway, port)]
     return [
         # The machine answers, and is answered: the hub and the proxy open connections to workspaces.
         ("-A", INPUT_CHAIN, "-i", bridge, *answers),
@@ -73,30 +77,48 @@ def list_rules(bridge: str, gateway: str, ports: Sequence[int]) -> list[Rule]:
     ]
 
 
+def _list_rules_of_port(bridge: str, gateway: str, port: int) -> list[Rule]:
+    """Let in, so many per workspace. Who has too many is told at once."""
+    to_port = ("-A", INPUT_CHAIN, "-i", bridge, "-d", gateway, "-p", "tcp", "--dport", str(port))
+    at_once = ("-m", "connlimit", "--connlimit-above", str(MOST_CONNECTIONS), "--connlimit-mask", "32")
+    rate = ("--hashlimit-above", f"{NEW_PER_SECOND}/second", "--hashlimit-burst", str(NEW_AT_ONCE))
+    anew = ("-m", "hashlimit", "--hashlimit-name", f"atelier-{port}", "--hashlimit-mode", "srcip", *rate)
+    refused = ("-j", "REJECT", "--reject-with", "tcp-reset")
+    return [
+        (*to_port, "--syn", *at_once, *refused),
+        (*to_port, "--syn", *anew, *refused),
+        (*to_port, "-j", "ACCEPT"),
+    ]
+
+
 def apply_rules(rules: Sequence[Rule]) -> None:
-    """Write the rules into chains of our own, which every packet passes first. Needs root."""
-    for chain, hook in ((INPUT_CHAIN, "INPUT"), (FORWARD_CHAIN, "FORWARD")):
-        _iptables("-N", chain, check=False)
-        _iptables("-F", chain)
+    """Write the rules into chains of our own, which every packet passes first. Needs root.
+
+    All in one step: at no moment is a workspace without them, and where one is refused the earlier ones stay.
+    """
+    chains = [f":{chain} - [0:0]" for chain, _ in CHAINS]
+    lines = ["*filter", *chains, *(" ".join(rule) for rule in rules), "COMMIT", ""]
+    _run("iptables-restore", "-w", "--noflush", given="\n".join(lines))
+    for chain, hook in CHAINS:
         if _iptables("-C", hook, "-j", chain, check=False):
             _iptables("-I", hook, "1", "-j", chain)
-    for rule in rules:
-        _iptables(*rule)
 
 
 def remove_rules() -> None:
     """Take our chains away again."""
-    for chain, hook in ((INPUT_CHAIN, "INPUT"), (FORWARD_CHAIN, "FORWARD")):
+    for chain, hook in CHAINS:
         for step in (("-D", hook, "-j", chain), ("-F", chain), ("-X", chain)):
             _iptables(*step, check=False)
 
 
 def _iptables(*arguments: str, check: bool = True) -> int:
-    done = subprocess.run(["iptables", "-w", *arguments], capture_output=True, text=True, check=False)
+    return _run("iptables", "-w", *arguments, check=check)
+
+
+def _run(*command: str, given: str | None = None, check: bool = True) -> int:
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     if check and done.returncode:
-        raise RuntimeError(
-            f"iptables {' '.join(arguments)}: {done.stderr.strip()}; run this as root on the host"
-        )
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}; run this as root on the host")
     return done.returncode
 
 

@@ -24,6 +24,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from hub_config.docker_homes import ACCOUNT_LABEL, HOME, PREPARATION
+from hub_config.docker_usage import Usage, measure_home, measure_unlinked
 
 DISK_LABEL, FILES_LABEL = "atelier.disk_mb", "atelier.disk_files"
 QUOTA_FILE = "/run/atelier/quota.json"
@@ -33,8 +34,9 @@ WARN_FROM = 0.9
 FULL_FILE_BYTES = 64 * 1024
 # Many small files, or a program that fights its limit: a workspace that goes on growing is ended.
 CLEARING_UP_BYTES, CLEARING_UP_FILES = 64 * 1024 * 1024, 1000
+# What a workspace itself writes when it starts: so much more for each further start of a full account.
+START_BYTES, START_FILES = 2 * 1024 * 1024, 100
 CAP_SYS_RESOURCE = 24
-DEEPEST, TOO_DEEP = 100, 1_000_000_000
 ROUND_S = 30.0
 ROUND_WHILE_FULL_S = 10.0  # somebody clears up and waits
 LOOK_S = 1.0
@@ -43,14 +45,6 @@ UNSEEN_BYTES, UNSEEN_FILES = 32 * 1024 * 1024, 2000
 SUBVOLUME_INODE = 256  # of the root of every btrfs subvolume
 TELL = f'umask 077; printf %s "$1" >{QUOTA_FILE}.part && mv {QUOTA_FILE}.part {QUOTA_FILE}'
 LOG = logging.getLogger("atelier.quota")
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a home holds: bytes on the disk, and files and folders."""
-
-    used_bytes: int
-    files: int
 
 
 @dataclass(frozen=True)
@@ -64,34 +58,27 @@ class Running:
     files: int
 
 
+@dataclass
+class Full:
+    """What is remembered of an account while it is full, also from one of its workspaces to the next: how far
+    they may go for clearing up, and what the last look found.
+    """
+
+    container: str
+    allowed: Usage
+    last: Usage
+
+
 def describe_quota(disk_mb: int, files: int) -> dict[str, str]:
     """Return the labels by which a container says what its account may keep."""
     return {DISK_LABEL: str(disk_mb), FILES_LABEL: str(files)}
 
 
 # ------------------------------------------------ how full
-def measure_home(folder: Path) -> Usage:
-    """Walk through a home. Students change it meanwhile, so no link is followed and no path is trusted.
-
-    What lies too deep to be measured counts as a file too many, or it would be a way around the quota.
-    """
-    used, files, seen = 0, 0, set()
-    for top, folders, names, handle in os.fwalk(folder, follow_symlinks=False):
-        if top.count("/") - str(folder).count("/") >= DEEPEST and folders:
-            folders.clear()
-            files += TOO_DEEP
-        for name in [*folders, *names]:
-            with contextlib.suppress(OSError):
-                found = os.stat(name, dir_fd=handle, follow_symlinks=False)
-                files += 1
-                if found.st_nlink == 1 or name in folders or found.st_ino not in seen:
-                    used += found.st_blocks * 512
-                    seen.add(found.st_ino) if found.st_nlink > 1 else None
-    return Usage(used, files)
-
-
 def find_level(usage: Usage, workspace: Running) -> Level:
-    """Judge a home: room left, little room, none."""
+    """Judge a home: room left, little room, none. What nobody's work looks like leaves none."""
+    if usage.deep or usage.hidden:
+        return "full"
     part = max(usage.used_bytes / (workspace.disk_mb << 20), usage.files / workspace.files)
     return "full" if part >= 1 else "warn" if part >= WARN_FROM else "fine"
 
@@ -120,16 +107,31 @@ def run_btrfs(*arguments: str) -> str:
 
 def make_subvolume(folder: Path) -> None:
     """Put a subvolume in the place of a new, empty home; it keeps owner and mode. Raises OSError if not
-    empty.
+    empty. Cut off in the middle, it is finished by the next call.
     """
-    run_btrfs("quota", "enable", str(folder))
-    old, new = folder.stat(), folder.with_name(f"{folder.name}.new")
+    run_btrfs("quota", "enable", str(folder.parent))
+    new = name_subvolume(folder)
     if not new.exists():
         run_btrfs("subvolume", "create", str(new))
-    os.chown(new, old.st_uid, old.st_gid)
-    new.chmod(old.st_mode & 0o7777)
-    folder.rmdir()
+    if folder.exists():
+        old = folder.stat()
+        os.chown(new, old.st_uid, old.st_gid)
+        new.chmod(old.st_mode & 0o7777)
+        folder.rmdir()
+    # For this moment there is no home: a preparation that starts now fails, and the hub begins it again.
     new.rename(folder)
+
+
+def name_subvolume(folder: Path) -> Path:
+    """Name the place where a home's subvolume is made ready."""
+    return folder.with_name(f"{folder.name}.new")
+
+
+def is_new_home(folder: Path) -> bool:
+    """Tell whether a home may be exchanged: nothing is in it, or an exchange was cut off before its end."""
+    if not folder.exists():
+        return name_subvolume(folder).is_dir()
+    return folder.is_dir() and not any(folder.iterdir()) and not is_subvolume(folder)
 
 
 def read_qgroup(folder: Path) -> int:
@@ -145,6 +147,14 @@ def can_lift() -> bool:
     return bool(int(status.split("CapEff:")[1].split()[0], 16) >> CAP_SYS_RESOURCE & 1)
 
 
+def is_run_by(process: int, owner: int) -> bool:
+    """Tell whether a process is its owner's: a number read before may be another program's by now."""
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{process}/status").read_text()
+        return status.split("\nUid:")[1].split()[0] == str(owner)
+    return False
+
+
 def limit_files(processes: Iterable[int], most_bytes: int, *, hard: bool) -> None:
     """Let processes write no file beyond a size (`resource.RLIM_INFINITY`: any).
 
@@ -156,13 +166,21 @@ def limit_files(processes: Iterable[int], most_bytes: int, *, hard: bool) -> Non
             resource.prlimit(process, resource.RLIMIT_FSIZE, (most_bytes, most_hard))
 
 
+def _add(usage: Usage, more_bytes: int, more_files: int) -> Usage:
+    return Usage(usage.used_bytes + more_bytes, usage.files + more_files)
+
+
+def _find_most(one: Usage, other: Usage) -> Usage:
+    return Usage(max(one.used_bytes, other.used_bytes), max(one.files, other.files))
+
+
 class Keeper:
     """Keeps the quotas of all workspaces on one daemon."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._levels: dict[str, Level] = {}
-        self._allowed: dict[str, Usage] = {}
+        self._full: dict[str, Full] = {}
         self._hard_limits = can_lift()
         self._left: tuple[int, int] | None = None
         self._round_at = float("-inf")
@@ -183,6 +201,7 @@ class Keeper:
         lost = (0, 0) if self._left is None else (self._left[0] - left[0], self._left[1] - left[1])
         every_s = ROUND_WHILE_FULL_S if "full" in self._levels.values() else ROUND_S
         if now - self._round_at < every_s and lost[0] < UNSEEN_BYTES and lost[1] < UNSEEN_FILES:
+            self._keep_new_ones_of_full_accounts()
             return False
         self._left, self._round_at = left, now
         self.do_round()
@@ -192,16 +211,25 @@ class Keeper:
         """Look at every running workspace's home, warn, refuse, lift."""
         running = self._list_running()
         for workspace in running:
-            try:
-                self._keep(workspace)
-            except NotFound:
-                continue  # has ended meanwhile
-            except (APIError, OSError, RuntimeError) as error:
-                LOG.error("%s: its quota is not kept: %s", workspace.account, error)
+            self._try_to_keep(workspace)
         known = {workspace.container for workspace in running}
         for past in set(self._levels) - known:
             self._levels.pop(past)
-            self._allowed.pop(past, None)
+
+    def _keep_new_ones_of_full_accounts(self) -> None:
+        """A new workspace's programs have no limit yet: so short lived ones would bring their share each."""
+        for workspace in self._list_running() if self._full else ():
+            full = self._full.get(workspace.account)
+            if full and full.container != workspace.container:
+                self._try_to_keep(workspace)
+
+    def _try_to_keep(self, workspace: Running) -> None:
+        try:
+            self._keep(workspace)
+        except NotFound:
+            return  # has ended meanwhile
+        except (APIError, OSError, RuntimeError) as error:
+            LOG.error("%s: its quota is not kept: %s", workspace.account, error)
 
     def _list_running(self) -> list[Running]:
         found = []
@@ -220,7 +248,7 @@ class Keeper:
             run_btrfs("qgroup", "limit", f"{workspace.disk_mb}M", str(workspace.folder))
             usage = Usage(read_qgroup(workspace.folder), 0)
         else:
-            usage = measure_home(workspace.folder)
+            usage = self._measure(workspace)
         level = find_level(usage, workspace)
         before = self._levels.get(workspace.container, "fine")
         if level != before:
@@ -236,6 +264,16 @@ class Keeper:
         if level != "fine" or before != "fine":
             self._tell(workspace, level, usage)
 
+    def _measure(self, workspace: Running) -> Usage:
+        named = measure_home(workspace.folder)
+        unnamed = measure_unlinked(self._list_processes(workspace), workspace.folder.stat().st_dev)
+        return Usage(
+            named.used_bytes + unnamed.used_bytes,
+            named.files + unnamed.files,
+            named.deep,
+            named.hidden or unnamed.hidden,
+        )
+
     def _refuse_growth(self, workspace: Running, level: Level, before: Level) -> None:
         if level == "full":
             for _ in range(3):  # what a process has begun meanwhile has the limit of who began it, old or new
@@ -244,7 +282,9 @@ class Keeper:
             self._limit(workspace, resource.RLIM_INFINITY)
 
     def _limit(self, workspace: Running, most_bytes: int) -> None:
-        limit_files(self._list_processes(workspace), most_bytes, hard=self._hard_limits)
+        owner = workspace.folder.stat().st_uid
+        processes = [process for process in self._list_processes(workspace) if is_run_by(process, owner)]
+        limit_files(processes, most_bytes, hard=self._hard_limits)
 
     def _list_processes(self, workspace: Running) -> list[int]:
         """Process ids as the machine counts."""
@@ -255,19 +295,35 @@ class Keeper:
         return [int(row[0]) for row in top["Processes"]]
 
     def _end_if_growing(self, workspace: Running, level: Level, usage: Usage) -> None:
-        """End what grows on although it is refused; what clearing up needs is let through."""
+        """End what grows on although it is refused, or hides its growth; what clearing up needs is let
+        through.
+        """
         if level != "full":
-            self._allowed.pop(workspace.container, None)
+            self._full.pop(workspace.account, None)
             return
-        allowed = Usage(usage.used_bytes + CLEARING_UP_BYTES, usage.files + CLEARING_UP_FILES)
-        allowed = self._allowed.setdefault(workspace.container, allowed)
-        if usage.used_bytes > allowed.used_bytes or usage.files > allowed.files:
-            LOG.error(
-                "%s: full and still growing (%d MB, %d files): its workspace is ended",
-                *(workspace.account, usage.used_bytes >> 20, usage.files),
-            )
-            with contextlib.suppress(APIError):  # has ended meanwhile
-                self._client.kill(workspace.container)
+        full = self._full.get(workspace.account)
+        if full is None:
+            allowed = _add(usage, CLEARING_UP_BYTES, CLEARING_UP_FILES)
+            self._full[workspace.account] = Full(workspace.container, allowed, usage)
+            return
+        if full.container != workspace.container:
+            full.container = workspace.container
+            full.allowed = _add(_find_most(full.allowed, full.last), START_BYTES, START_FILES)
+        full.last = usage
+        if usage.hidden or _find_most(usage, full.allowed) != full.allowed:
+            self._end(workspace, full)
+
+    def _end(self, workspace: Running, full: Full) -> None:
+        LOG.error(
+            "%s: full and still growing (%d MB, %d files%s): its workspace is ended",
+            *(workspace.account, full.last.used_bytes >> 20, full.last.files),
+            ", and more that cannot be measured" if full.last.hidden else "",
+        )
+        with contextlib.suppress(APIError):  # has ended meanwhile
+            self._client.kill(workspace.container)
+        full.last = measure_home(
+            workspace.folder
+        )  # with what it wrote up to its end: the next may clear it up
 
     def _tell(self, workspace: Running, level: Level, usage: Usage) -> None:
         """Leave word in the workspace, as its own user: notebooks show it (`atelier_lab.kernel_words`)."""
@@ -283,8 +339,7 @@ class Keeper:
             for mount in item["Mounts"]:
                 folder = Path(self._client.inspect_volume(mount["Name"])["Mountpoint"])
                 # One with files in it stays a folder, under the soft quota.
-                new = item["State"] != "running" and folder.is_dir() and not any(folder.iterdir())
-                if new and not is_subvolume(folder):
+                if item["State"] != "running" and is_new_home(folder):
                     make_subvolume(folder)
 
 

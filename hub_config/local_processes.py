@@ -27,6 +27,17 @@ def list_processes_at_home(homes_dir: Path, account: str | None = None) -> list[
     return found
 
 
+def lives_at_home(pid: int, home: Path) -> bool:
+    """Tell whether a process runs whose HOME is `home`. A number alone proves nothing.
+
+    After a power cut it may be another program's; of a process that nobody has collected yet it still exists.
+    """
+    try:
+        return Path(psutil.Process(pid).environ().get("HOME", "/")) == home
+    except (psutil.Error, OSError):
+        return False
+
+
 def stop_processes(processes: Iterable[psutil.Process], timeout_s: float = STOP_TIMEOUT_S) -> None:
     """End processes: asked first, then forced. psutil compares start times: a reused pid is never hit."""
     waiting = list(processes)

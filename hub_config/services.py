@@ -1,11 +1,13 @@
 """The services that the hub knows, and how long an unused workspace may run."""
 
+import json
 import sys
 from typing import Any
 
 from pydantic import SecretStr
 
 from hub_config.city import City
+from hub_config.log_lines import describe_logs
 from hub_config.settings import SERVICE_NAME, HubSettings
 from hub_config.workspaces import ACTIVITY_INTERVAL_S
 
@@ -38,7 +40,7 @@ def describe_monitoring(token: SecretStr) -> dict[str, Any]:
     return {"name": "monitoring", "api_token": token.get_secret_value(), "display": False}
 
 
-def describe_culler(city: City) -> dict[str, Any]:
+def describe_culler(city: City, log_format: str = "text") -> dict[str, Any]:
     """Stop workspaces that nobody uses, and every workspace at its maximum age.
 
     The culler knows one timeout and one age for all. Each workspace ends itself at its own school's idle time
@@ -47,6 +49,8 @@ def describe_culler(city: City) -> dict[str, Any]:
     """
     idle_s, max_age_s = find_longest_limits(city)
     options = [f"--timeout={idle_s}", f"--max-age={max_age_s}", f"--cull-every={CULL_EVERY_S}"]
+    if log_format == "json":  # its lines stand among the hub's
+        options.append(f"--IdleCuller.logging_config={json.dumps(describe_logs())}")
     return {
         "name": "culler",
         "command": [*DIE_WITH_THE_HUB, sys.executable, "-m", "jupyterhub_idle_culler", *options],

@@ -71,6 +71,11 @@ class HubSettings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="Token with which Prometheus asks `/hub/metrics`; none: only who signs in as admin."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="The hub's log lines, and its culler's: for a person ('text') or one JSON object a line "
+        "('json').",
+    )
 
     docker_url: str = Field(
         "unix:///var/run/docker.sock",

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.orm import APIToken
 from oauthenticator.google import GoogleOAuthenticator
-from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
+from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
 from traitlets import Any as AnyTrait
@@ -24,6 +25,7 @@ from hub_config.pages import ToMyWorkHandler, hub_loggers
 from hub_config.refusals import find_refusal
 
 PERSON_ID = re.compile(r"[a-z][a-z0-9]{11}")
+# For as long as somebody may sit before Google's page.
 STATE_DAYS = 1 / 24
 ACCOUNT_PATTERN = r"^((team|course)-)?[a-z][a-z0-9]{11}$"
 
@@ -71,8 +73,8 @@ class SignInHandler(OAuthLoginHandler):
     """`/hub/oauth_login`: to Google. With `?other_account=1` Google shows its account chooser."""
 
     def set_state_cookie(self, state_cookie_value: str) -> None:
-        """Keep the state for as long as somebody may sit before Google's page."""
-        self._set_cookie(name_state_cookie(self), state_cookie_value, expires_days=STATE_DAYS, httponly=True)
+        """Keep the state until the browser ends; its signed time ends it after `STATE_DAYS`."""
+        self._set_cookie(name_state_cookie(self), state_cookie_value, expires_days=None, httponly=True)
 
     def authorize_redirect(
         self, *args: Any, extra_params: dict[str, Any] | None = None, **kwargs: Any
@@ -141,11 +143,32 @@ class CallbackHandler(OAuthCallbackHandler):
         self.finish(html)
 
 
+class SignOutHandler(OAuthLogoutHandler):
+    """`/hub/logout`: out of every page and workspace that this person has open.
+
+    JupyterHub ends what one browser session opened, and a cookie for all names below the hub's says which. A
+    page of an account's origin could have exchanged it: on a shared laptop the next one would find the rest
+    open. Where the person is signed in elsewhere, the hub's own cookie there opens it all again.
+    """
+
+    async def default_handle_logout(self) -> None:
+        user = self.current_user
+        await super().default_handle_logout()
+        if user:
+            opened = self.db.query(APIToken).filter(
+                APIToken.user_id == user.id, APIToken.session_id.is_not(None)
+            )
+            for token in opened:
+                self.db.delete(token)
+            self.db.commit()
+
+
 class AtelierAuthenticator(GoogleOAuthenticator):
     """GoogleOAuthenticator that admits whom the roster knows, under the person's opaque id."""
 
     login_handler = SignInHandler
     callback_handler = CallbackHandler
+    logout_handler = SignOutHandler
 
     city: Any = AnyTrait(help="The `City`, for its domains and contacts.").tag(config=True)
     internal_url = Unicode(help="Base of the service's internal interface, with a slash at its end.").tag(

@@ -17,8 +17,8 @@ from traitlets import Int, Unicode
 from traitlets.config import LoggingConfigurable
 
 from hub_config.accounts import Account, ServiceDown
-from hub_config.city import City, WorkspaceLimits
-from hub_config.local_processes import list_processes_at_home, stop_processes
+from hub_config.city import City, Limits, WorkspaceLimits
+from hub_config.local_processes import list_processes_at_home, lives_at_home, stop_processes
 
 # Ages add up: the hub asks the roster every AUTH_REFRESH_S, a workspace asks the hub every HUB_CACHE_S.
 # Together they stay below the 60 s in which a right must have ended, also when the steward is down.
@@ -38,9 +38,9 @@ PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "REQUESTS_CA_B
 
 
 def find_limits(city: City, account: Account) -> WorkspaceLimits:
-    """Return the limits of an account's workspace: its school's, else the city file's defaults."""
+    """Return the limits of an account's workspace: its school's, else the defaults."""
     school = city.schools.get(account.school or "")
-    limits = school.limits if school else next(iter(city.schools.values())).limits
+    limits = school.limits if school else Limits()
     return limits.of(account.kind)
 
 
@@ -93,6 +93,16 @@ def list_arguments(account: Account, limits: WorkspaceLimits) -> list[str]:
         ]
         return [*arguments, *live]
     return [*arguments, "--YDocExtension.disable_rtc=True"]
+
+
+async def accepts_connections(host: str, port: int) -> bool:
+    """Whether something listens there now."""
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 class AtelierWorkspace(LoggingConfigurable):
@@ -173,20 +183,16 @@ class LocalWorkspace(AtelierWorkspace, SimpleLocalProcessSpawner):
         JupyterHub alone would wait for its whole timeout. `start_timeout` bounds this wait too.
         """
         while await self.poll() is None:
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-            except OSError:
-                await asyncio.sleep(LISTENING_POLL_S)
-            else:
-                writer.close()
+            if await accepts_connections(host, port):
                 return
+            await asyncio.sleep(LISTENING_POLL_S)
         raise HTTPError(
             500, f"{self.user.name} ended while starting; see {self.logs_dir}/{self.user.name}.log"
         )
 
     def ensure_home(self) -> Path:
         """Make the account's home if it is absent. Nothing in an existing one is touched."""
-        home = Path(self.homes_dir) / str(self.user.name)
+        home = self._home
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / YSTORE).parent.mkdir(parents=True, exist_ok=True)
         return home
@@ -203,6 +209,21 @@ class LocalWorkspace(AtelierWorkspace, SimpleLocalProcessSpawner):
             # glibc's arenas cost some MB per thread, and nothing here allocates in parallel.
             "MALLOC_ARENA_MAX": "2",
         }
+
+    async def poll(self) -> int | None:
+        """Tell whether the server runs (None) or how it ended.
+
+        A hub that was started again knows a process number only. JupyterHub would take any process with it
+        for the server: the account could not start until it gave up, and a stop would end a stranger.
+        """
+        if self.proc is None and self.pid and not lives_at_home(self.pid, self._home):
+            self.clear_state()
+        ended: int | None = await super().poll()
+        return ended
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.homes_dir) / str(self.user.name)
 
     async def stop(self, now: bool = False) -> None:
         """Stop the server, then what it left running: kernels, terminals, students' programs."""

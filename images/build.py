@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from images.catalog import IMAGES, REPOSITORY, Image, find_version, load_images, name_tag
@@ -27,14 +27,26 @@ class BuildFailed(Exception):
     """An image could not be built; the builder's own words stand above."""
 
 
-def build_images(names: Iterable[str], version: str, docker: str = "docker") -> dict[str, float]:
-    """Build images and, before them, their parents. Returns seconds by name. Raises BuildFailed."""
+def build_images(
+    names: Iterable[str],
+    version: str,
+    docker: str = "docker",
+    tell: Callable[[str], object] | None = None,
+    arguments: Mapping[str, str] | None = None,
+) -> dict[str, float]:
+    """Build images and, before them, their parents. Returns seconds by name. Raises BuildFailed.
+
+    `tell` hears of each image before it is built: the first time takes minutes. `arguments`: what Dockerfiles
+    ask for besides their parent.
+    """
     images = load_images()
     wanted = list_with_parents(images, names)
     took_s = {}
     for name in wanted:
+        if tell:
+            tell(f"Building image {name_tag(name, version)} …\n")
         began = time.monotonic()
-        build_image(images[name], version, docker)
+        build_image(images[name], version, docker, arguments or {})
         took_s[name] = time.monotonic() - began
     return took_s
 
@@ -51,14 +63,18 @@ def list_with_parents(images: Mapping[str, Image], names: Iterable[str]) -> list
     return [name for name in images if name in wanted]
 
 
-def build_image(image: Image, version: str, docker: str = "docker") -> None:
+def build_image(
+    image: Image, version: str, docker: str = "docker", arguments: Mapping[str, str] | None = None
+) -> None:
     """Build one image; its parent must be there. Raises BuildFailed."""
     parent = image.parent if ":" in image.parent else name_tag(image.parent, version)
     with tempfile.TemporaryDirectory(prefix="atelier-image-") as folder:
         fill_context(image, Path(folder))
         labels = [f"--label={LABEL}.{key}={value}" for key, value in list_labels(image, version).items()]
         command = [docker, "build", "--quiet", f"--tag={name_tag(image.name, version)}"]
-        run([*command, f"--build-arg=PARENT={parent}", *labels, folder], f"image {image.name}")
+        given = {"PARENT": parent, **(arguments or {} if ":" in image.parent else {})}
+        options = [f"--build-arg={name}={value}" for name, value in given.items()]
+        run([*command, *options, *labels, folder], f"image {image.name}")
 
 
 def fill_context(image: Image, folder: Path) -> None:
@@ -124,6 +140,12 @@ def run(command: list[str], subject: str) -> None:
         raise BuildFailed(f"{done.stdout}{done.stderr}\n{subject}: `{' '.join(command)}` failed, see above")
 
 
+def tell_person(line: str) -> None:
+    """Print at once, also into a pipe."""
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Build Atelier's container images.")
@@ -132,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--docker", default="docker", help="the client; default: the first one on PATH")
     chosen = parser.parse_args(arguments)
     try:
-        took_s = build_images(chosen.names or load_images(), chosen.version, chosen.docker)
+        took_s = build_images(chosen.names or load_images(), chosen.version, chosen.docker, tell_person)
     except BuildFailed as failed:
         sys.stderr.write(f"{failed}\n")
         return 1

@@ -1,6 +1,6 @@
 """Debian's Chromium, as every browser test drives it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,11 +22,11 @@ ARGUMENTS = (
 
 
 @contextmanager
-def run_chromium() -> Iterator[Browser]:
+def run_chromium(arguments: Sequence[str] = ARGUMENTS) -> Iterator[Browser]:
     """A headless Chromium; skips the test where none is installed, fails in CI."""
     require_file(CHROMIUM, "install Debian's package chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(arguments))
         try:
             yield browser
         finally:

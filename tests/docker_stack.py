@@ -90,10 +90,10 @@ class DockerDemo(Demo):
         self.town = town
 
     def start(self) -> None:
-        self._narrow_network()
+        self.narrow_network()
         super().start()
 
-    def _narrow_network(self) -> None:
+    def narrow_network(self) -> None:
         """What an operator's machine does at each start."""
         where = ["--docker", self.town.daemon.url, "--name", NETWORK, "--bridge", self.town.bridge]
         ports = ["--port", str(self.house.ports.hub), "--port", str(self.house.ports.web)]
@@ -113,10 +113,14 @@ class DockerDemo(Demo):
 class DockerStack(Stack):
     """A running Atelier with engine `docker`."""
 
-    def __init__(self, data_dir: Path, town: Town, *, demo_people: bool = True) -> None:
-        super().__init__(data_dir, demo_people=demo_people)
+    demo: DockerDemo
+
+    def __init__(
+        self, data_dir: Path, town: Town, *, demo_people: bool = True, city_file: Path | None = None
+    ) -> None:
+        super().__init__(data_dir, demo_people=demo_people, city_file=city_file)
         self.town = town
-        self.demo = DockerDemo(town, data_dir, seed=demo_people)
+        self.demo = DockerDemo(town, data_dir, seed=demo_people, city_file=city_file)
         self.house = self.demo.house
 
     @cached_property
@@ -143,4 +147,5 @@ class DockerStack(Stack):
 
     def is_running(self, account: str) -> bool:
         """Tell whether the account's container exists."""
-        return bool(self.client.containers.list(all=True, filters={"name": f"^/?atelier-{account}$"}))
+        named = {"name": f"^/?atelier-{account}$"}
+        return bool(self.client.containers.list(all=True, filters=named, ignore_removed=True))

@@ -7,6 +7,7 @@ ends with the run.
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import shlex
@@ -37,6 +38,8 @@ NEEDED = {
 }
 BASE_TAG = "debian:bookworm-slim"
 START_WITHIN_S = 60
+# A run that is killed leaves no daemon on a data root that the next run takes.
+WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 REMAPPED_FROM, REMAPPED_COUNT = 231072, 65536
 NO_RULES = """*filter
 :INPUT ACCEPT
@@ -120,12 +123,15 @@ def remove_rules_of(bridge: str) -> None:
 class Daemon:
     """A dockerd with user namespaces: root in a container is nobody outside. Ends by its own pid."""
 
+    _numbers = itertools.count()
+
     def __init__(self, data_root: Path, *, remapped: bool = True) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="atelier-docker-"))
         self.data_root = data_root
         self.remapped = remapped
-        self.bridge = f"atel{os.getpid() % 100000}"
+        self.bridge = f"atel{os.getpid() % 100000}x{next(self._numbers)}"  # with a "w": the workspaces'
         self.url = f"unix://{self.folder}/docker.sock"
+        self.built: set[str] = set()  # names of the images that this run has built, from code that stays
         self._machine: Machine | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
@@ -156,7 +162,11 @@ class Daemon:
     def _launch(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                [*WITH_US, *self._command()],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         wait_until(self._answers, START_WITHIN_S, f"dockerd did not start, see {self.log}")
 
@@ -242,8 +252,15 @@ def add_remapping() -> None:
 
 
 def list_daemons() -> list[int]:
-    """Process ids of all dockerd on this machine."""
-    return [process.pid for process in psutil.process_iter(["name"]) if process.info["name"] == "dockerd"]
+    """Process ids of all dockerd that share this network; one in a network of its own has its own rules."""
+    found = [process.pid for process in psutil.process_iter(["name"]) if process.info["name"] == "dockerd"]
+    return [pid for pid in found if _find_network(str(pid)) == _find_network("self")]
+
+
+def _find_network(process: str) -> str:
+    with contextlib.suppress(OSError):  # it has just ended
+        return str(Path(f"/proc/{process}/ns/net").readlink())
+    return ""
 
 
 # ------------------------------------------------ the base tag
@@ -302,15 +319,20 @@ def provide_images(daemon: Daemon, names: Sequence[str] = ()) -> dict[str, str]:
     Returns name → tag.
     """
     wanted = list_with_parents(load_images(), names or list(load_images()))
-    os.environ["DOCKER_HOST"] = daemon.url
-    try:
-        build_images(wanted, VERSION, str(CLIENT))
-    finally:
-        del os.environ["DOCKER_HOST"]
+    if missing := set(wanted) - daemon.built:
+        os.environ["DOCKER_HOST"] = daemon.url
+        try:
+            build_images(missing, VERSION, str(CLIENT))
+        finally:
+            del os.environ["DOCKER_HOST"]
+        daemon.built |= missing
+        with daemon.connect() as client:
+            client.images.prune(filters={"dangling": True, "until": FORGOTTEN_AFTER})
     return {name: name_tag(name, VERSION) for name in wanted}
 
 
 VERSION = "test"
+FORGOTTEN_AFTER = "72h"  # what older code was built into; without an end the cache would fill the disk
 
 
 def run_client(daemon: Daemon, *arguments: str, stdin: IO[bytes] | None = None) -> str:

@@ -1,7 +1,7 @@
 """Runs the exchange's web process as a process of its own, for tests that kill it or weigh it.
 
-``python -m tests.exchange_process FOLDER LIMIT_MB STUDENTS`` prints one JSON line with what a client needs,
-then serves until killed.
+``python -m tests.exchange_process FOLDER DATABASE_URL LIMIT_MB STUDENTS`` prints one JSON line with what a
+client needs, then serves until killed.
 """
 
 import dataclasses
@@ -34,9 +34,10 @@ class WebProcess:
 
 
 @contextmanager
-def run_web(folder: Path, *, limit_mb: int = 8, students: int = 0) -> Iterator[WebProcess]:
+def run_web(folder: Path, database_url: str, *, limit_mb: int = 8, students: int = 0) -> Iterator[WebProcess]:
     """Start the process on data below `folder` and wait until it serves; killed at the end."""
-    command = [sys.executable, "-m", "tests.exchange_process", str(folder), str(limit_mb), str(students)]
+    arguments = [str(folder), database_url, str(limit_mb), str(students)]
+    command = [sys.executable, "-m", "tests.exchange_process", *arguments]
     log = (folder / "web.log").open("w")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
@@ -52,10 +53,11 @@ def run_web(folder: Path, *, limit_mb: int = 8, students: int = 0) -> Iterator[W
 
 
 def main() -> None:
-    folder, limit_mb, students = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, database_url = Path(sys.argv[1]), sys.argv[2]
+    limit_mb, students = int(sys.argv[3]), int(sys.argv[4])
     limits = f"archive_max_mb: {limit_mb}, archive_unpacked_max_mb: {4 * limit_mb}"
     city = CITY.replace("archive_max_mb: 8, archive_unpacked_max_mb: 40", limits)
-    with open_stand(folder, city_text=city, more_students=students) as stand:
+    with open_stand(folder, database_url, city_text=city, more_students=students) as stand:
         print(json.dumps({"url": stand.url, "tokens": stand.tokens}), flush=True)  # noqa: T201
         threading.Event().wait()
 

@@ -25,11 +25,19 @@ from atelier import projects
 from atelier.settings import WebSettings
 from atelier.store.blobs import BlobStore
 from atelier.store.database import SessionFactory, make_session_factory, open_database
-from atelier.store.migrate import upgrade_database
-from atelier.store.models import ClassMembership, Course, Person, SchoolClass
+from atelier.store.migrate import find_revision, upgrade_database
+from atelier.store.models import (
+    ClassMembership,
+    Course,
+    Feedback,
+    Person,
+    SchoolClass,
+    StagedResult,
+    Submission,
+)
 from atelier.web import create_app
 from atelier.web.server import make_server_config
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from hub_config.city import City, parse_city
@@ -171,6 +179,23 @@ class Stand:
                 headers={"Idempotency-Key": key},
             )
 
+    def list_staged(self) -> list[StagedResult]:
+        with self.sessions() as session:
+            return list(session.scalars(select(StagedResult)))
+
+    def confirm_feedback(self) -> None:
+        """What a teacher's confirmation does to feedback, without the marks."""
+        with self.sessions.begin() as session:
+            session.execute(update(Feedback).values(confirmed_at=self.clock.now))
+
+    def ruin_blob(self, account: str) -> None:
+        """Damage an account's only archive on the service's disk, as a failing disk would."""
+        with self.sessions() as session:
+            sha256 = session.scalars(select(Submission.sha256).where(Submission.account == account)).one()
+        file = Path(self.blobs.find(sha256))
+        file.chmod(0o644)
+        file.write_bytes(b"ruined")
+
     def count(self, table: str) -> int:
         with self.sessions() as session:
             return int(session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
@@ -190,11 +215,11 @@ def pack(files: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def make_settings(folder: Path, hub_url: str, database_url: str | None = None) -> WebSettings:
+def make_settings(folder: Path, hub_url: str, database_url: str) -> WebSettings:
     """Return settings of a web process that keeps everything below `folder`."""
     return WebSettings(
         city_file=folder / "city.yaml",
-        database_url=database_url or f"sqlite:///{folder}/atelier.db",
+        database_url=database_url,
         blob_dir=folder / "blobs",
         templates_dir=folder / "templates",
         public_url="http://atelier.localhost:8000",
@@ -206,10 +231,11 @@ def make_settings(folder: Path, hub_url: str, database_url: str | None = None) -
 
 @contextlib.contextmanager
 def open_stand(
-    folder: Path, database_url: str | None = None, *, city_text: str = CITY, more_students: int = 0
+    folder: Path, database_url: str, *, city_text: str = CITY, more_students: int = 0
 ) -> Iterator[Stand]:
     """Run a web process in a thread of this one, with the people and courses described above.
 
+    A database without tables gets them.
     `more_students` adds students 0, 1, … to the course, as the roles "student 0", "student 1", …
     """
     hub, clock = HubStandIn(), Clock()
@@ -217,7 +243,8 @@ def open_stand(
     settings.city_file.write_text(city_text, encoding="utf-8")
     settings.templates_dir.mkdir(exist_ok=True)
     engine = open_database(settings.database_url)
-    upgrade_database(engine)
+    if find_revision(engine) is None:
+        upgrade_database(engine)
     sessions = make_session_factory(engine)
     city = parse_city(city_text)
     stand = Stand("", hub, clock, sessions, BlobStore(settings.blob_dir), {}, {})

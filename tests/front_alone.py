@@ -28,6 +28,10 @@ HOST = "atelier.localhost"
 LARGE_TEXT = b'{"text": "' + b"Atelier " * 2000 + b'"}'
 
 
+# What a student's own server might tell nginx and browsers to do.
+COMMANDS = {"X-Accel-Redirect": "/away-bg.html", "X-Accel-Limit-Rate": "1", "Clear-Site-Data": '"*"'}
+
+
 class Behind(ThreadingHTTPServer):
     """The stand-in: answers every address, and lets a test decide when a stream goes on."""
 
@@ -49,6 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream()
         elif "as=html" in self.path:
             self._answer("text/html", b"<p>" + LARGE_TEXT)
+        elif "commanding" in self.path:
+            self._answer("text/html", b"its own page", COMMANDS)
         elif "large" in self.path:
             self._answer("application/json", LARGE_TEXT)
         else:
@@ -75,8 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.server.go_on.wait(10)
 
-    def _answer(self, kind: str, body: bytes) -> None:
+    def _answer(self, kind: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(200)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

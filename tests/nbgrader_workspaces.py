@@ -78,6 +78,14 @@ def make_workspace(stand: Stand, role: str, home: Path, slug: str = "geo-8a") ->
     return Workspace(home, environ)
 
 
+def make_mate(stand: Stand, folder: Path) -> Workspace:
+    """Return the workspace of a second student."""
+    account = stand.people["mate"].id
+    stand.accounts["mate"] = account
+    stand.tokens["mate"] = stand.hub.add_workspace(account)
+    return make_workspace(stand, "mate", folder / "mate")
+
+
 def own_path() -> str:
     """PATH with this interpreter's programs first: nbgrader starts `alembic` by its bare name."""
     return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -1,16 +1,24 @@
-"""A real PostgreSQL in a folder of the test's own, reached through a socket in that folder only."""
+"""A real PostgreSQL in a folder of the test's own, reached through a socket in that folder only.
+
+One test wants a careless one, which listens on the network as well.
+"""
 
 import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-OPTIONS = "-c listen_addresses= -c fsync=off -c unix_socket_directories={folder}"
+from demo.ports import list_free_ports
+
+QUIET = "-c listen_addresses="
+OPTIONS = "-c fsync=off -c unix_socket_directories={folder}"
+EVERYBODY = "host all all all trust\n"
 
 
 def find_postgresql() -> Path | None:
@@ -31,17 +39,47 @@ def require_postgresql() -> Path:
 
 
 @contextmanager
-def run_postgresql(folder: Path) -> Iterator[str]:
-    """Run a server in `folder`, an empty directory; yield the database's URL. Skips when there is none."""
-    programs = require_postgresql()
-    user = _ordinary_user()
+def run_postgresql() -> Iterator[str]:
+    """Run a server in a folder of its own; yield the database's URL. Skips when there is none."""
+    with _make_folder() as folder, _run_in(folder, QUIET):
+        yield f"postgresql+psycopg://atelier@/postgres?host={folder}"
+
+
+@contextmanager
+def run_careless_postgresql(address: str) -> Iterator[tuple[int, Path]]:
+    """Run a server that listens on an address of this machine and lets everybody in.
+
+    Yields its port, and the folder in which its socket is. Skips when there is none.
+    """
+    port = list_free_ports(1)[0]
+    listening = f"-c listen_addresses={address} -c port={port}"
+    with _make_folder() as folder, _run_in(folder, listening, EVERYBODY):
+        yield port, folder
+
+
+@contextmanager
+def _make_folder() -> Iterator[Path]:
+    # Not pytest's folder: the server's user may not enter it, and a socket's path is at most 107 bytes long.
+    with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
+        Path(outer).chmod(0o755)
+        folder = Path(outer) / "pg"
+        folder.mkdir()
+        yield folder
+
+
+@contextmanager
+def _run_in(folder: Path, listening: str, admitted: str = "") -> Iterator[None]:
+    programs, user = require_postgresql(), _ordinary_user()
     if user is not None:  # PostgreSQL refuses to run as root
         shutil.chown(folder, user)
     run = _Runner(programs, folder, user)
     run("initdb", "--pgdata", "data", "--username", "atelier", "--auth", "trust", "--encoding", "UTF8")
-    run("pg_ctl", "-D", "data", "-w", "-o", OPTIONS.format(folder=folder), "-l", "server.log", "start")
+    with (folder / "data" / "pg_hba.conf").open("a") as rules:
+        rules.write(admitted)
+    options = f"{listening} {OPTIONS.format(folder=folder)}"
+    run("pg_ctl", "-D", "data", "-w", "-o", options, "-l", "server.log", "start")
     try:
-        yield f"postgresql+psycopg://atelier@/postgres?host={folder}"
+        yield
     finally:
         run("pg_ctl", "-D", "data", "-w", "-m", "immediate", "stop")
 

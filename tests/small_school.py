@@ -1,12 +1,10 @@
-"""A school in a database of its own, for tests of the middle rooms: one class, one teacher, one course."""
+"""A small school for tests of the middle rooms: one class, one teacher, one course."""
 
 import datetime as dt
 from dataclasses import dataclass
 
 from atelier import projects
-from atelier.store.database import make_session_factory, open_database
 from atelier.store.models import (
-    Base,
     Blob,
     ClassMembership,
     Course,
@@ -110,9 +108,8 @@ class SmallSchool:
         return feedback
 
 
-def open_small_school(session: Session | None = None) -> SmallSchool:
-    """Return the school in an empty in-memory database, or in the empty one of `session`."""
-    session = session or _open_memory()
+def open_small_school(session: Session) -> SmallSchool:
+    """Return the school in the empty database of `session`."""
     city = parse_city(CITY)
     teacher = Person(
         school_id="sou-1", role="teacher", given_name="Мария", family_name="Учителска", created_at=NOW
@@ -139,9 +136,3 @@ def open_small_school(session: Session | None = None) -> SmallSchool:
     )
     project = projects.create_project(session, course.id, title="Климат", now=NOW)
     return SmallSchool(session, city, teacher, students, school_class, course, project)
-
-
-def _open_memory() -> Session:
-    engine = open_database("sqlite://")
-    Base.metadata.create_all(engine)
-    return make_session_factory(engine)()

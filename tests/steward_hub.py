@@ -20,6 +20,7 @@ from tests.waiting import wait_until
 
 TOKEN = "steward-token-of-this-test-only-0123456789"
 ADMIN_TOKEN = "admin-token-of-this-test-only-0123456789"
+HOMELESS = "k3homeless11"  # its starts end as those of the real spawner whose homes are full
 START_TIMEOUT_S = 60.0
 WORKSPACE = """
 import http.server, os, urllib.parse
@@ -34,6 +35,11 @@ CONFIG = """
 import sys
 from hub_config.rights import STEWARD_SCOPES
 from jupyterhub.proxy import Proxy
+from tornado.web import HTTPError
+
+def refuse_homeless(spawner):
+    if spawner.user.name == "{homeless}":
+        raise HTTPError(503, "cannot start: no user number is left")
 
 class NoProxy(Proxy):
     should_start = False
@@ -51,6 +57,7 @@ c.Authenticator.allow_all = True
 c.DummyAuthenticator.password = "test"
 c.JupyterHub.spawner_class = "simple"
 c.Spawner.cmd = [sys.executable, "{workspace}"]
+c.Spawner.pre_spawn_hook = refuse_homeless
 c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = {port}
 c.JupyterHub.bind_url = "http://127.0.0.1:{public_port}"
@@ -152,6 +159,7 @@ def run_hub(folder: Path) -> Iterator[SmallHub]:
         "workspace": workspace,
         "token": TOKEN,
         "admin_token": ADMIN_TOKEN,
+        "homeless": HOMELESS,
     }
     config = CONFIG
     for name, value in values.items():

@@ -47,7 +47,7 @@ class WorkspaceWatch:
             peak = read_peak_mb(process.pid)
         except (psutil.Error, OSError, KeyError):
             return
-        kept = self.servers_mb if "jupyterhub" in command and "singleuser" in command else None
-        kept = self.kernels_mb if "ipykernel" in command else kept
+        kept = self.servers_mb if "atelier_lab.start.server" in command else None
+        kept = self.kernels_mb if "atelier_lab.start.kernel" in command else kept
         if kept is not None:
             kept[home] = max(kept.get(home, 0), peak)

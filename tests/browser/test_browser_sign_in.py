@@ -27,7 +27,7 @@ def test_refused_person_reads_why_and_gets_in_with_the_right_account(
     page.click("#sign-in")
     page.click('button:has(small:text("iva.petrova@gmail.example"))')
     expect(page.locator("h1")).to_have_text("Това е личен профил")
-    page.click("text=Използвай друг профил")
+    page.click("text=Друг профил")
     page.click(f'button:has(small:text("{STUDENT}"))')
     page.wait_for_url(f"{stack.pages_url}**")
 

@@ -249,3 +249,16 @@ def test_teacher_sees_the_desk_not_the_students_buttons(chromium: Browser, tmp_p
         expect(page.get_by_role("link", name="Отвори оценяването (formgrader)")).to_be_visible()
         expect(page.get_by_text("Пуснато, версия 1")).to_be_visible()
         expect(page.get_by_role("button", name="Предай")).to_have_count(0)
+
+
+def test_one_launcher_is_there_and_none_beside_a_notebook_that_a_link_opened(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    service = StandInService()
+    with serve(service), start_lab(tmp_path / "lab", service.url) as lab:
+        (lab.home / "linked.ipynb").write_text(json.dumps(NOTEBOOK))
+        for path, launchers in (("lab", 1), ("lab/tree/linked.ipynb", 0)):
+            with open_lab(chromium, lab, path) as page:
+                expect(page.locator(".jp-Launcher-body, .jp-NotebookPanel")).to_be_visible()
+                page.wait_for_load_state("networkidle")  # the file browser has looked for an empty Lab, too
+                expect(page.locator(".jp-Launcher-body")).to_have_count(launchers)

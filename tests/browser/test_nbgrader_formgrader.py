@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -17,7 +16,9 @@ from atelier_nbgrader.gradebook import open_gradebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from playwright.sync_api import Browser, Page, expect
 
+from demo.ports import list_free_ports
 from tests.components import require_sandbox
+from tests.lab_server import end_server
 from tests.nbgrader_course import (
     ASSIGNMENT,
     RIGHT,
@@ -123,8 +124,7 @@ def formgrader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Formgrader]
 @contextlib.contextmanager
 def serve(home: Path, environ: dict[str, str], course: TestCourse) -> Iterator[Formgrader]:
     """A jupyter server on a free port, as a course workspace starts it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = list_free_ports(1)
     extensions = "{'atelier_nbgrader': True, 'nbgrader.server_extensions.formgrader': True}"
     command = [
         *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}"),
@@ -138,8 +138,7 @@ def serve(home: Path, environ: dict[str, str], course: TestCourse) -> Iterator[F
             wait_until_up(running, process, home / "server.log")
             yield running
         finally:
-            process.terminate()
-            process.wait(30)
+            end_server(process, home / "server.log")
 
 
 def wait_until_up(running: Formgrader, process: "subprocess.Popen[bytes]", log: Path) -> None:

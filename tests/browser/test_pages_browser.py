@@ -24,6 +24,7 @@ from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.components import require_file
+from tests.databases import Databases
 from tests.pages_town import Town, fresh_town
 
 pytestmark = pytest.mark.browser
@@ -91,10 +92,10 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(databases: Databases, tmp_path: Path) -> Iterator[Served]:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    town = fresh_town(tmp_path)
+    town = fresh_town(tmp_path, databases)
     town.settings = town.settings.model_copy(update={"public_url": f"http://atelier.localhost:{port}"})
     app = StudentsHost(town.make_app(), town)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, ws="none"))

@@ -61,6 +61,14 @@ def read_outcome(said: str) -> dict[str, dict[str, str]]:
     return outcome
 
 
+def check_refused(attack: Attack, said: str) -> None:
+    """Fail unless all that a cell tried was refused as foreseen."""
+    outcome = read_outcome(said)
+    for part in ("won", "odd"):
+        assert outcome[part] == {}, f"{attack.tries}: {part} {outcome[part]}"
+    assert outcome["refused"], "the attack tried nothing"
+
+
 def find_address_of(interface: str) -> str:
     """Return the address of one of this machine's bridges."""
     return run("ip", "-4", "-o", "addr", "show", interface).split()[3].split("/")[0]

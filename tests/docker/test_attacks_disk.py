@@ -1,5 +1,6 @@
 """Who fills disk or memory is refused, told and, if nothing else helps, ended; the neighbour works on."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -9,9 +10,16 @@ import pytest
 import websocket
 
 from hub_config.docker_quota import DISK_LABEL, FILES_LABEL, LOOK_S, Keeper
-from tests.docker.attack_cells import find_attack, read_outcome, write_cell, write_prelude
-from tests.docker.neighbour import SAMPLES, check_neighbour, measure_cells_s, run_beside
-from tests.docker_notebook import KernelGone, Notebook, open_notebook
+from tests.docker.attack_cells import (
+    FOLDER,
+    check_refused,
+    find_attack,
+    read_outcome,
+    write_cell,
+    write_prelude,
+)
+from tests.docker.neighbour import ATTACK_WITHIN_S, working_beside
+from tests.docker_notebook import KernelGone, Notebook
 from tests.docker_school import STUDENTS, DockerSchool
 from tests.waiting import wait_until
 
@@ -55,13 +63,6 @@ def keeper(docker_school: DockerSchool) -> Iterator[Keeper]:
         thread.join(60)
 
 
-@pytest.fixture
-def neighbour(docker_school: DockerSchool) -> Iterator[Notebook]:
-    docker_school.ensure_running(docker_school.anna)
-    with open_notebook(docker_school.stack, docker_school.anna, STUDENTS[0]) as notebook:
-        yield notebook
-
-
 def start_anew(school: DockerSchool, account: str) -> None:
     """Stop a workspace, whatever state it is in, and start it again."""
     if school.stack.is_running(account):
@@ -70,21 +71,24 @@ def start_anew(school: DockerSchool, account: str) -> None:
     school.stack.start_workspace(account)
 
 
-def attack_until_the_end(attacker: Notebook, name: str, targets: dict[str, int]) -> threading.Event:
-    """Begin an attack in which the attacker's own workspace may end. The event: it has ended or is over."""
-    ended = threading.Event()
-    attacker.run(write_prelude(targets))
+def attack_until_the_end(attacker: Notebook, name: str) -> str | None:
+    """Run an attack in which the attacker's own workspace may end. Returns what it said, unless that ended.
 
-    def attack() -> None:
-        try:
-            attacker.run(write_cell(find_attack("endings", name)), 120)
-        except (KernelGone, OSError, websocket.WebSocketException):
-            pass
-        finally:
-            ended.set()
+    An attack that neither ends nor is ended in time fails the test.
+    """
+    cell = write_cell(find_attack("endings", name))
+    with contextlib.suppress(KernelGone, ConnectionError, websocket.WebSocketConnectionClosedException):
+        return attacker.run(cell, ATTACK_WITHIN_S)
+    return None
 
-    threading.Thread(target=attack, daemon=True).start()
-    return ended
+
+def was_ended_for_memory(school: DockerSchool, account: str) -> bool:
+    """Tell whether the kernel ended a workspace, or a program of one that goes on, for its memory."""
+    state = school.stack.find_container(account).attrs["State"]
+    if not state["Running"]:
+        return bool(state["OOMKilled"])
+    count = f"{(FOLDER / 'prelude.py').read_text()}\nprint(count_ended())"
+    return int(school.stack.run_inside(account, count)) > 0
 
 
 @pytest.fixture
@@ -104,14 +108,11 @@ def attacker(docker_school: DockerSchool) -> Iterator[Notebook]:
 def test_who_fills_the_disk_is_refused_and_told_and_can_go_on_after_clearing_up(
     attacker: Notebook, neighbour: Notebook
 ) -> None:
-    usual_s = measure_cells_s(neighbour, SAMPLES)
-    cell = write_cell(find_attack("disk", "disk"))
     attacker.run(write_prelude({"disk_mb": DISK_MB}))
-    said, meanwhile_s = run_beside(neighbour, attacker, [cell])
-    outcome = read_outcome(said)
+    with working_beside(neighbour):
+        outcome = read_outcome(attacker.run(write_cell(find_attack("disk", "disk")), ATTACK_WITHIN_S))
     assert (outcome["won"], outcome["odd"]) == ({}, {})
     assert outcome["refused"]["bytes"].startswith(("EFBIG", "EDQUOT"))
-    check_neighbour(usual_s, meanwhile_s, neighbour)
 
     grow = "open('/home/work/big2', 'wb').write(bytes(1_000_000))"
     said = wait_until(lambda: s if TOLD in (s := attacker.run(grow)) else None, 30, "nobody said why")
@@ -121,14 +122,25 @@ def test_who_fills_the_disk_is_refused_and_told_and_can_go_on_after_clearing_up(
 
 
 @pytest.mark.usefixtures("keeper")
+def test_who_fills_the_disk_with_files_that_have_no_name_is_refused(
+    attacker: Notebook, neighbour: Notebook
+) -> None:
+    attacker.run(write_prelude({"disk_mb": DISK_MB}))
+    attack = find_attack("disk", "hidden")
+    with working_beside(neighbour):
+        check_refused(attack, attacker.run(write_cell(attack), ATTACK_WITHIN_S))
+
+
+@pytest.mark.usefixtures("keeper")
 def test_who_makes_files_without_end_is_ended_and_may_clear_up(
     attacker: Notebook, neighbour: Notebook, docker_school: DockerSchool
 ) -> None:
     stack, name = docker_school.stack, docker_school.boris
     before = stack.find_container(name).id
-    usual_s = measure_cells_s(neighbour, SAMPLES)
-    attack_until_the_end(attacker, "file_numbers", {"home_files": 1_000_000})
-    check_neighbour(usual_s, measure_cells_s(neighbour, SAMPLES), neighbour)
+    attacker.run(write_prelude({"home_files": 1_000_000}))
+    with working_beside(neighbour):
+        said = attack_until_the_end(attacker, "file_numbers")
+        assert said is None, f"it was not ended: {said[-3000:]}"
     wait_until(lambda: not stack.is_running(name), 90, "it goes on making files")
     docker_school.ensure_running(name)
     assert stack.find_container(name).id != before
@@ -140,10 +152,15 @@ def test_memory_that_belongs_to_no_process_ends_at_most_the_own_workspace(
     attacker: Notebook, neighbour: Notebook, docker_school: DockerSchool
 ) -> None:
     stack, name = docker_school.stack, docker_school.boris
-    usual_s = measure_cells_s(neighbour, SAMPLES)
-    ended = attack_until_the_end(attacker, "memory_files", {})
-    check_neighbour(usual_s, measure_cells_s(neighbour, SAMPLES), neighbour)
-    assert ended.wait(120)
+    before = stack.find_container(docker_school.anna).id
+    attacker.run(write_prelude({}))
+    with working_beside(neighbour):
+        said = attack_until_the_end(attacker, "memory_files")
+    if said is None:
+        assert was_ended_for_memory(docker_school, name)
+    else:
+        check_refused(find_attack("endings", "memory_files"), said)
+    assert stack.find_container(docker_school.anna).id == before
     assert stack.is_ready(docker_school.anna)
     start_anew(docker_school, name)
     assert stack.run_inside(name, "print(1)").strip() == "1"

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from hub_config.city import load_city
+from hub_config.city import WorkspaceKind, load_city
 from hub_config.docker_engine import TMP_MB
+from hub_config.docker_quota import DISK_LABEL, FILES_LABEL
 from tests.docker_school import DockerSchool
 
 pytestmark = pytest.mark.docker
@@ -32,15 +33,36 @@ def measure_neighbour_s(school: DockerSchool) -> float:
 
 
 @pytest.mark.parametrize("kind", ["personal", "team", "course"])
-def test_limits_are_the_city_files(docker_school: DockerSchool, kind: str) -> None:
+def test_limits_are_those_of_the_school_in_the_city_file(
+    docker_school: DockerSchool, kind: WorkspaceKind
+) -> None:
     name = docker_school.accounts[kind]
     docker_school.ensure_running(name)
-    limits = load_city(docker_school.stack.house.city_file).find_school("primer").limits
-    wanted = {"personal": limits.personal, "team": limits.team, "course": limits.course}[kind]
-    host = docker_school.stack.find_container(name).attrs["HostConfig"]
-    assert host["Memory"] == host["MemorySwap"] == wanted.memory_mb * 1024 * 1024
-    assert host["CpuQuota"] == wanted.cpus * host["CpuPeriod"]
-    assert host["PidsLimit"] == wanted.processes
+    city = load_city(docker_school.stack.house.city_file)
+    wanted = {school: city.find_school(school).limits.of(kind) for school in ("primer", "lipa")}
+    for part in ("memory_mb", "cpus", "processes", "disk_mb", "files"):
+        odd, other = (getattr(wanted[school], part) for school in ("primer", "lipa"))
+        assert odd != other, f"{part} would be the same if schools were mixed up"
+    container = docker_school.stack.find_container(name).attrs
+    host, labels = container["HostConfig"], container["Config"]["Labels"]
+    own = wanted["primer"]
+    assert host["Memory"] == host["MemorySwap"] == own.memory_mb * 1024 * 1024
+    assert host["CpuQuota"] == own.cpus * host["CpuPeriod"]
+    assert host["PidsLimit"] == own.processes
+    assert labels[DISK_LABEL] == str(own.disk_mb)
+    assert labels[FILES_LABEL] == str(own.files)
+
+
+@pytest.mark.parametrize("kind", ["personal", "team", "course"])
+def test_hub_and_database_come_before_workspaces_on_a_busy_machine(
+    docker_school: DockerSchool, kind: str
+) -> None:
+    """The kernel's own measure: cpu.shares (1024 by default) or cpu.weight (100)."""
+    name = docker_school.accounts[kind]
+    docker_school.ensure_running(name)
+    files = {"/sys/fs/cgroup/cpu/cpu.shares": 1024, "/sys/fs/cgroup/cpu.weight": 100}
+    read = f"import os; print(*[int(open(f).read()) / n for f, n in {files}.items() if os.path.exists(f)])"
+    assert float(docker_school.stack.run_inside(name, read)) <= 1 / 8
 
 
 def test_memory_ends_the_program_and_not_the_workspace(docker_school: DockerSchool, greedy: str) -> None:

@@ -68,9 +68,10 @@ def test_no_service_of_the_machine_is_reached_however_carelessly_it_listens(
         assert not can_reach(docker_school, account, address, open_service), address
 
 
-def test_the_world_is_out_of_reach(docker_school: DockerSchool, account: str) -> None:
-    with open_world() as (host, port):
-        assert not can_reach(docker_school, account, host, port)
+def test_the_world_and_a_metadata_address_are_out_of_reach(docker_school: DockerSchool, account: str) -> None:
+    with open_world() as world:
+        for address in world.addresses:
+            assert not can_reach(docker_school, account, address, world.port), address
 
 
 def test_names_are_not_even_asked_for(docker_school: DockerSchool, account: str) -> None:
@@ -120,7 +121,8 @@ def test_isolation_holds_without_dockers_own_rules(docker_school: DockerSchool) 
         run("iptables", "-D", "FORWARD", "-i", bridge, "-o", bridge, "-j", "DROP", check=False)
         address = docker_school.find_address(docker_school.boris)
         assert not can_reach(docker_school, docker_school.anna, address, 8888)
-        with open_world() as (host, port):
-            assert not can_reach(docker_school, docker_school.anna, host, port)
+        with open_world() as world:
+            for address in world.addresses:
+                assert not can_reach(docker_school, docker_school.anna, address, world.port), address
     finally:
         run("iptables-restore", stdin=kept)

@@ -49,8 +49,9 @@ def test_who_installs_reads_that_nothing_can_be_installed(notebook: Notebook, co
 
 
 def test_an_address_without_a_name_is_explained_too_and_at_once(notebook: Notebook) -> None:
-    with open_world() as (address, port):
-        said = notebook.run(f"import urllib.request; urllib.request.urlopen('http://{address}:{port}/')", 20)
+    with open_world() as world:
+        url = f"http://{world.address}:{world.port}/"
+        said = notebook.run(f"import urllib.request; urllib.request.urlopen({url!r})", 20)
     assert NO_INTERNET in said
 
 

@@ -3,7 +3,6 @@
 import concurrent.futures
 import datetime as dt
 import random
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -42,7 +41,7 @@ def towns(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Town
         make_hub_table(first)
         yield first, second
         return
-    with postgresql() as url:
+    with run_postgresql() as url:
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             for name in ("first", "second", "first_hub", "second_hub"):
@@ -58,17 +57,6 @@ def towns(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Town
         ]
         make_hub_table(places[0])
         yield places[0], places[1]
-
-
-@contextmanager
-def postgresql() -> Iterator[str]:
-    # Not pytest's folder: the server's user may not enter it, and a socket's path is at most 107 bytes long.
-    with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
-        Path(outer).chmod(0o755)
-        folder = Path(outer) / "pg"
-        folder.mkdir()
-        with run_postgresql(folder) as url:
-            yield url
 
 
 def make_hub_table(town: Town) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.snapshots import bring_back, is_subvolume, list_snapshots, make_snapshot, remove_old_snapshots
+from deploy.deleted_files import bring_back
+from deploy.snapshots import is_subvolume, list_snapshots, make_snapshot, remove_old_snapshots
 from deploy.town import Town, find_demo
+from tests.components import skip_or_fail
 
 ACCOUNT, OTHER = "abcdefghijk1", "abcdefghijk2"
 NOW = dt.datetime(2026, 11, 21, 6, 0, tzinfo=dt.UTC)
@@ -23,7 +25,7 @@ def run(*command: str | Path) -> None:
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     if os.geteuid() != 0 or not shutil.which("mkfs.btrfs"):
-        pytest.skip("needs root and btrfs (Debian's package btrfs-progs)")
+        skip_or_fail("needs root and btrfs (Debian's package btrfs-progs)")
     image, place = tmp_path / "image", tmp_path / "town"
     place.mkdir()
     with image.open("wb") as file:
@@ -33,7 +35,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         ["mount", "-o", "loop", str(image), str(place)], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip(f"btrfs cannot be mounted here: {mounted.stderr.decode().strip()}")
+        skip_or_fail(f"btrfs cannot be mounted here: {mounted.stderr.decode().strip()}")
     try:
         homes = place / "hub" / "homes"
         homes.mkdir(parents=True)

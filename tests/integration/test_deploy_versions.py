@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from deploy.databases import find_schema
 from deploy.problem import DeployProblem
 from deploy.town import Town, find_demo
 from deploy.versions import Installed, load_installed, note_installed, rollback, upgrade
+from tests.components import skip_or_fail
 from tests.postgresql import run_postgresql
 
 ROOT = Path(__file__).parents[2]
@@ -100,17 +100,13 @@ def versions(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Version
     if request.param == "sqlite":
         yield make_versions(tmp_path, town)
         return
-    with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
-        Path(outer).chmod(0o755)
-        folder = Path(outer) / "pg"
-        folder.mkdir()
-        with run_postgresql(folder) as url:
-            engine = create_engine(url, isolation_level="AUTOCOMMIT")
-            with engine.connect() as connection:
-                connection.execute(text("CREATE DATABASE atelier"))
-            engine.dispose()
-            database = url.replace("/postgres?", "/atelier?")
-            yield make_versions(tmp_path, replace(town, database_url=database))
+    with run_postgresql() as url:
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text("CREATE DATABASE atelier"))
+        engine.dispose()
+        database = url.replace("/postgres?", "/atelier?")
+        yield make_versions(tmp_path, replace(town, database_url=database))
 
 
 def make_versions(folder: Path, town: Town) -> Versions:
@@ -129,7 +125,7 @@ def extract_previous(folder: Path) -> None:
     command = ["git", "archive", "HEAD^", "extensions/atelier/atelier"]
     archive = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     if archive.returncode:
-        pytest.skip("needs the previous commit (git history is cut off here)")
+        skip_or_fail("needs the previous commit (git history is cut off here)")
     folder.mkdir()
     unpack = ["tar", "-x", "--strip-components=2", "-C", str(folder)]
     subprocess.run(unpack, input=archive.stdout, check=True)
@@ -194,7 +190,7 @@ def test_a_rollback_keeps_what_came_after_the_upgrade(versions: Versions):
     rollback(versions.town, versions, NOW + 2 * HOUR)
     assert "next_table" not in list_tables(versions.town)
     assert list_people(versions.town) == ["aaaaaaaaaaa1", "aaaaaaaaaaa2"]
-    assert load_installed(versions.town) == Installed("this", at="2026-11-21T22:00:00Z")
+    assert load_installed(versions.town.folder) == Installed("this", at="2026-11-21T22:00:00Z")
     upgrade(versions.town, versions, "next", NOW + 3 * HOUR)  # and once more forward
     assert list_people(versions.town) == ["aaaaaaaaaaa1", "aaaaaaaaaaa2"]
 
@@ -209,6 +205,57 @@ def test_a_version_that_does_not_start_can_be_left_again(versions: Versions):
     rollback(versions.town, versions, NOW + 2 * HOUR)
     assert versions.events[-1] == "start this"
     assert list_people(versions.town) == ["aaaaaaaaaaa1"]
+
+
+def test_an_upgrade_that_is_repeated_keeps_the_way_back(versions: Versions):
+    begin(versions)
+    versions.broken = "this"
+    with pytest.raises(DeployProblem, match="make rollback"):
+        upgrade(versions.town, versions, "this", NOW)
+    first = load_installed(versions.town.folder)
+    versions.broken = None
+    again = upgrade(versions.town, versions, "this", NOW + HOUR)
+    assert (again.previous_tag, again.backup) == ("previous", first and first.backup)
+    rollback(versions.town, versions, NOW + 2 * HOUR)
+    assert versions.events[-1] == "start previous"
+    assert list_people(versions.town) == ["aaaaaaaaaaa1"]
+
+
+def test_a_later_version_that_mends_a_failed_upgrade_leads_back_to_what_was_well(versions: Versions):
+    begin(versions)
+    versions.broken = "this"
+    with pytest.raises(DeployProblem):
+        upgrade(versions.town, versions, "this", NOW)
+    with pytest.raises(DeployProblem, match="make rollback"):
+        upgrade(versions.town, versions, "previous", NOW + HOUR)
+    versions.add_next()
+    upgrade(versions.town, versions, "next", NOW + 2 * HOUR)
+    rollback(versions.town, versions, NOW + 3 * HOUR)
+    assert versions.events[-1] == "start previous"
+    assert list_people(versions.town) == ["aaaaaaaaaaa1"]
+
+
+@pytest.mark.parametrize("from_backup", [True, False])
+def test_a_rollback_that_was_cut_off_is_repeated(versions: Versions, from_backup: bool):
+    begin(versions)
+    upgrade(versions.town, versions, "this", NOW)
+    versions.broken = "previous"
+    with pytest.raises(DeployProblem, match="does not answer"):
+        rollback(versions.town, versions, NOW + HOUR, from_backup=from_backup)
+    versions.broken = None
+    back = rollback(versions.town, versions, NOW + 2 * HOUR, from_backup=from_backup)
+    assert (back.tag, versions.events[-1]) == ("previous", "start previous")
+    assert list_people(versions.town) == ["aaaaaaaaaaa1"]
+
+
+def test_nobody_is_stopped_for_a_backup_that_is_not_there(versions: Versions):
+    begin(versions)
+    installed = upgrade(versions.town, versions, "this", NOW)
+    Path(str(installed.backup)).unlink()
+    versions.events.clear()
+    with pytest.raises(DeployProblem, match=r"atelier-.*\.tar\.gz"):
+        rollback(versions.town, versions, NOW + HOUR, from_backup=True)
+    assert versions.events == []
 
 
 def test_a_step_that_cannot_be_undone_changes_nothing_until_asked(versions: Versions):

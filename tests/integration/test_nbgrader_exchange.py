@@ -2,11 +2,8 @@
 
 import datetime as dt
 import json
-import logging
 import shutil
-import socket
 import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,22 +13,22 @@ import pytest
 from atelier_nbgrader import restore
 from atelier_nbgrader.exchange.client import ServiceClient, ServiceRefusal
 from atelier_nbgrader.gradebook import open_gradebook
-from atelier_nbgrader.server.course_start import ensure_course
 from nbgrader.exchange import ExchangeError
 
 from tests.components import require_sandbox
+from tests.cutting_proxy import CuttingProxy
+from tests.databases import Databases
 from tests.exchange_stand import Stand, open_stand
 from tests.nbgrader_course import CANARY, RIGHT, TestCourse, make_source
-from tests.nbgrader_workspaces import Workspace, make_workspace, own_path
+from tests.nbgrader_workspaces import Workspace, make_mate, make_workspace, own_path
 
 SLUG = "geo-8a"
-LOG = logging.getLogger("tests")
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
+def stand(databases: Databases, tmp_path: Path) -> Iterator[Stand]:
     (tmp_path / "service").mkdir()
-    with open_stand(tmp_path / "service") as running:
+    with open_stand(tmp_path / "service", databases.migrate()) as running:
         yield running
 
 
@@ -158,49 +155,6 @@ def test_team_workspace_submits_for_the_team(teacher: Workspace, team: Workspace
     solve(team, "project1")
     submitted = team.run("Submit", SLUG, "project1", quiet_s=0.01)
     assert submitted.receipt["account"] == team.account
-
-
-class CuttingProxy:
-    """Passes bytes to the service and cuts the first answers off: the request arrives, the receipt does
-    not."""
-
-    def __init__(self, port: int, cuts: int) -> None:
-        self._target, self.cuts = port, cuts
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
-
-    def _pass_on(self, client: socket.socket) -> None:
-        server = socket.create_connection(("127.0.0.1", self._target))
-        threading.Thread(target=_copy, args=(client, server), daemon=True).start()
-        with client, server:
-            while piece := server.recv(65536):
-                if self.cuts > 0:
-                    self.cuts -= 1
-                    # Closing alone would not reach the peer while the other thread reads.
-                    client.shutdown(socket.SHUT_RDWR)
-                    server.shutdown(socket.SHUT_RDWR)
-                    return
-                client.sendall(piece)
-
-    def close(self) -> None:
-        self._listening.close()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while piece := source.recv(65536):
-            target.sendall(piece)
-    except OSError:
-        return
 
 
 @pytest.mark.parametrize("cuts", [1, 3])
@@ -331,7 +285,7 @@ def test_one_submission_that_cannot_be_unpacked_never_stops_the_others(
         (folder / "who.txt").write_text(role)  # equal bytes would be one blob
         workspace.run("Submit", SLUG, "project1", quiet_s=0.01)
     broken = stand.accounts["team"]
-    ruin_blob(stand, broken)
+    stand.ruin_blob(broken)
     collected = teacher.run("Collect", SLUG, "project1")
     assert list(collected.broken) == [broken]
     assert collected.collected == [stand.accounts["other team"]]
@@ -353,18 +307,6 @@ def test_a_notebook_that_would_fill_the_memory_is_not_collected_and_stops_nobody
     assert list(collected.broken) == [stand.accounts["team"]]
     assert "huge.ipynb" in collected.broken[stand.accounts["team"]]
     assert collected.collected == [stand.accounts["other team"]]
-
-
-def ruin_blob(stand: Stand, account: str) -> None:
-    """Damage the stored archive on the service's disk, as a failing disk would."""
-    from atelier.store.models import Submission
-    from sqlalchemy import select
-
-    with stand.sessions() as session:
-        sha256 = session.scalars(select(Submission.sha256).where(Submission.account == account)).one()
-    file = Path(stand.blobs.find(sha256))
-    file.chmod(0o644)
-    file.write_bytes(b"ruined")
 
 
 def test_files_named_like_nbgraders_own_cannot_forge_time_or_identity(
@@ -401,7 +343,7 @@ def test_walk_from_release_to_staged_results_and_feedback(
         assert api().generate_feedback("hw1")["success"]
         released = api().release_feedback("hw1")
         assert released["success"], released
-    staged = {row.submission_id: row for row in list_staged(stand)}
+    staged = {row.submission_id: row for row in stand.list_staged()}
     assert float(staged[receipt["id"]].points) == 5
     assert float(staged[receipt["id"]].max_points) == 9
     assert staged[receipt["id"]].feedback_id
@@ -410,7 +352,7 @@ def test_walk_from_release_to_staged_results_and_feedback(
     assert staged[broken["id"]].feedback_id is None
     # Nobody sees it before a teacher has confirmed it.
     assert student.run("FetchFeedback", SLUG, "hw1").fetched == []
-    confirm(stand)
+    stand.confirm_feedback()
     fetched = student.run("FetchFeedback", SLUG, "hw1").fetched
     page = (fetched[0] / "squares.html").read_text()
     assert "Content-Security-Policy" in page
@@ -418,30 +360,6 @@ def test_walk_from_release_to_staged_results_and_feedback(
     with teacher.entered():
         assert api().release_feedback("hw1")["success"]
     assert stand.count("feedback") == 1, "the same feedback is sent once"
-
-
-def make_mate(stand: Stand, tmp_path: Path) -> Workspace:
-    account = stand.people["mate"].id
-    stand.accounts["mate"] = account
-    stand.tokens["mate"] = stand.hub.add_workspace(account)
-    return make_workspace(stand, "mate", tmp_path / "mate")
-
-
-def list_staged(stand: Stand) -> list[Any]:
-    from atelier.store.models import StagedResult
-    from sqlalchemy import select
-
-    with stand.sessions() as session:
-        return list(session.scalars(select(StagedResult)))
-
-
-def confirm(stand: Stand) -> None:
-    """What a teacher's confirmation does to feedback, without the marks."""
-    from atelier.store.models import Feedback
-    from sqlalchemy import update
-
-    with stand.sessions.begin() as session:
-        session.execute(update(Feedback).values(confirmed_at=stand.clock.now))
 
 
 # ---------------------------------------------------------------- list, courses
@@ -472,42 +390,3 @@ def test_courses_come_from_the_roster(student: Workspace) -> None:
         authenticator = Authenticator(config=student.config)
         assert authenticator.has_access(student.account, SLUG)
         assert not authenticator.has_access(student.account, "chem-9b")
-
-
-# ---------------------------------------------------------------- the course's first start
-def test_course_starts_with_folders_and_known_assignments(stand: Stand, tmp_path: Path) -> None:
-    workspace = make_workspace(stand, "course", tmp_path / "fresh")
-    with workspace.entered():
-        root = ensure_course(workspace.environ, LOG)
-    assert {"source", "release", "submitted", "autograded", "feedback"} <= {f.name for f in root.iterdir()}
-    with workspace.entered(), open_gradebook(course_of(workspace).coursedir) as gradebook:
-        assert {assignment.name for assignment in gradebook.assignments} == {"hw1", "project1"}
-
-
-def test_course_starts_from_its_template_once_and_never_over_existing_files(
-    stand: Stand, tmp_path: Path
-) -> None:
-    shipped = give_template(stand, tmp_path / "service" / "templates")
-    workspace = make_workspace(stand, "course", tmp_path / "fresh")
-    with workspace.entered():
-        root = ensure_course(workspace.environ, LOG)
-        notebooks = sorted(path.relative_to(root) for path in (root / "source").rglob("*.ipynb"))
-        assert notebooks == sorted(
-            path.relative_to(shipped) for path in (shipped / "source").rglob("*.ipynb")
-        )
-        mine = root / notebooks[0]
-        mine.write_text("mine")
-        ensure_course(workspace.environ, LOG)
-    assert mine.read_text() == "mine"
-
-
-def give_template(stand: Stand, templates: Path) -> Path:
-    """Say that the course was started from the project that ships with Atelier."""
-    from atelier.store.models import Project
-    from sqlalchemy import update
-
-    shipped = next((Path(__file__).parents[2] / "course_templates").glob("*/template.yaml")).parent
-    shutil.copytree(shipped, templates / shipped.name)
-    with stand.sessions.begin() as session:
-        session.execute(update(Project).values(template=shipped.name))
-    return shipped

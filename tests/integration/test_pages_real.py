@@ -49,6 +49,17 @@ def test_signing_out_at_the_hub_is_signing_out_of_the_pages(stack: Stack) -> Non
     assert not is_on_my_work(stack, browser)
 
 
+def test_a_session_cookie_that_was_exchanged_keeps_nothing_open(stack: Stack) -> None:
+    """A page of any account's origin can set it: it is for all names below the hub's."""
+    browser = stack.sign_in(STUDENT)
+    assert is_on_my_work(stack, browser)
+    (session,) = [cookie for cookie in browser.cookies.jar if cookie.name == "jupyterhub-session-id"]
+    session.value = "exchanged-by-a-page"
+    assert browser.get(f"{stack.public_url}/hub/logout").status_code == 200
+    let_a_minute_pass(stack)
+    assert not is_on_my_work(stack, browser)
+
+
 def test_signing_out_of_the_pages_is_signing_out_at_the_hub(stack: Stack) -> None:
     browser = stack.sign_in(STUDENT)
     page = browser.get(stack.pages_url)

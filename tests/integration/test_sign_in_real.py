@@ -15,7 +15,7 @@ pytestmark = pytest.mark.hub
 TEACHER = "teacher@school-a.example"
 STUDENT = "aleksandra.angelova@students.school-a.example"
 TEXTS = {
-    "bg": {"personal_account": "Това е личен профил", "again": "Използвай друг профил"},
+    "bg": {"personal_account": "Това е личен профил", "again": "Друг профил"},
     "en": {"personal_account": "This is a personal account", "again": "Use another account"},
 }
 REFUSED = {
@@ -270,7 +270,7 @@ def test_hubs_errors_are_pages_of_ours(
 
 def test_login_page_has_one_button(stack: Stack) -> None:
     page = stack.browser("bg").get(f"{stack.public_url}/hub/login")
-    assert "Влез с училищния си Google акаунт" in page.text
+    assert "Вход с училищния Google профил" in page.text
     assert page.text.count('class="btn') == 1
     assert "не са отделени едно от друго" in page.text
 
@@ -314,6 +314,17 @@ def test_hub_stores_nothing_that_the_provider_gave(stack: Stack, walked: set[str
     assert count > 0
     assert states == 0
     assert [name for name in names if not re.fullmatch(r"((team|course)-)?[a-z][a-z0-9]{11}", name)] == []
+
+
+def test_database_files_are_for_their_processes_user_only(stack: Stack, walked: set[str]) -> None:
+    folders = (stack.house.hub_dir, stack.house.service_dir)
+    files = [
+        file for folder in folders for pattern in ("*.sqlite*", "*.db*") for file in folder.glob(pattern)
+    ]
+    assert {"jupyterhub.sqlite", "atelier.db", "atelier.db-wal"} <= {file.name for file in files}
+    assert {
+        file.name: oct(file.stat().st_mode & 0o777) for file in files if file.stat().st_mode & 0o077
+    } == {}
 
 
 def test_no_sign_in_of_this_module_was_a_server_error(

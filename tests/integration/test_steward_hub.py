@@ -15,11 +15,12 @@ from atelier import roster
 from atelier.steward.hub import HubClient
 from atelier.steward.repair import BACKLOG_AT_ONCE, Steward
 from atelier.steward.run import Loop
-from atelier.store import course_account, make_session_factory, open_database, team_account, upgrade_database
+from atelier.store import course_account, team_account
 from atelier.store.models import Course, Enrolment, Person, Project, Team, TeamMembership, WorkspaceStop
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from hub_config.city import City, parse_city
+from tests.databases import Databases
 from tests.steward_hub import TOKEN, SmallHub, run_hub
 from tests.waiting import POLL_S, wait_until
 
@@ -46,6 +47,11 @@ class House:
     team: str
     team_id: str
 
+    @property
+    def database_url(self) -> str:
+        engine: Engine = self.steward.sessions.kw["bind"]
+        return engine.url.render_as_string(hide_password=False)
+
     async def tick_until_stopped(self, account: str) -> None:
         """Let the steward finish its stops, as its loop does once a second."""
         deadline = time.monotonic() + 30
@@ -68,11 +74,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallHub]:
 
 
 @pytest.fixture
-async def house(hub: SmallHub, tmp_path: Path):
+async def house(hub: SmallHub, databases: Databases):
     hub.remove_all_accounts()
-    engine = open_database(f"sqlite:///{tmp_path}/atelier.db")
-    upgrade_database(engine)
-    sessions = make_session_factory(engine)
+    sessions = databases.open_migrated()
     client = HubClient(hub.api, TOKEN)
     steward = Steward(client, sessions, parse_city(CITY), lambda: NOW)
     with sessions.begin() as session:
@@ -236,7 +240,7 @@ def test_the_process_repairs_the_hub_and_ends_when_asked(house: House, tmp_path:
     environment = {
         **os.environ,
         "ATELIER_CITY_FILE": str(city_file),
-        "ATELIER_DATABASE_URL": f"sqlite:///{tmp_path}/atelier.db",
+        "ATELIER_DATABASE_URL": house.database_url,
         "ATELIER_HUB_API_URL": house.hub.api,
         "ATELIER_STEWARD_HUB_TOKEN": TOKEN,
     }

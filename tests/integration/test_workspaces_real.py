@@ -72,7 +72,8 @@ def read_environment(account: str) -> dict[str, str]:
     for process in psutil.process_iter():
         try:
             environment = process.environ()
-            if environment.get("JUPYTERHUB_USER") == account and "jupyterhub.singleuser" in process.cmdline():
+            is_server = "atelier_lab.start.server" in process.cmdline()
+            if is_server and environment.get("JUPYTERHUB_USER") == account:
                 return environment
         except psutil.Error:
             continue

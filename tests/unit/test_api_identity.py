@@ -1,14 +1,25 @@
 """Who is asking: only what the hub says about the token counts."""
 
+import asyncio
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from atelier.exchange.errors import ExchangeError
-from atelier.exchange.identity import CACHE_S, CACHE_SIZE, HubIdentities
+from atelier.exchange.identity import (
+    CACHE_S,
+    CACHE_SIZE,
+    QUESTIONS_AT_ONCE,
+    REFUSED_TURN_S,
+    HubIdentities,
+)
+from atelier.web import create_app
 
-from tests.exchange_stand import SCOPE, HubStandIn, Stand, open_stand
+from hub_config.city import parse_city
+from tests.databases import Databases
+from tests.exchange_stand import CITY, SCOPE, HubStandIn, Stand, make_settings, open_stand
 
 ACCOUNT = "k23456789abc"
 
@@ -21,8 +32,8 @@ def hub() -> Iterator[HubStandIn]:
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    with open_stand(tmp_path) as stand:
+def stand(databases: Databases, tmp_path: Path) -> Iterator[Stand]:
+    with open_stand(tmp_path, databases.migrate()) as stand:
         yield stand
 
 
@@ -129,6 +140,59 @@ async def test_what_is_remembered_is_bounded_and_holds_no_token() -> None:
     assert not [key for key in identities._kept if b"workspace" in key]
 
 
+class SlowHub(httpx.AsyncBaseTransport):
+    """Answers when it is let; counts who waits. Knows one token."""
+
+    def __init__(self) -> None:
+        self.asked = self.waiting = self.most = 0
+        self.may_answer = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await self.may_answer.wait()
+        self.waiting -= 1
+        if request.headers["Authorization"] != "token a-workspace-token":
+            return httpx.Response(403)
+        return httpx.Response(200, json={"kind": "user", "name": ACCOUNT, "scopes": [SCOPE]})
+
+
+async def test_made_up_tokens_of_one_workspace_keep_nobody_elses_question_waiting() -> None:
+    slow = SlowHub()
+    async with httpx.AsyncClient(transport=slow, base_url="http://hub") as client:
+        identities = HubIdentities(client)
+        made_up = [
+            asyncio.create_task(identities.find_account(f"token made-up-{number:08}", "10.0.0.2"))
+            for number in range(50)
+        ]
+        other = asyncio.create_task(identities.find_account("token a-workspace-token", "10.0.0.3"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert slow.waiting == QUESTIONS_AT_ONCE + 1, "the other workspace's question is among them"
+        slow.may_answer.set()
+        assert await other == ACCOUNT
+        # A refused one keeps its turn for a while: as fast as the hub answers is too fast.
+        await asyncio.wait(made_up, timeout=REFUSED_TURN_S * 2.5)
+        assert slow.asked <= 1 + QUESTIONS_AT_ONCE * 4
+        for task in made_up:
+            task.cancel()
+        await asyncio.wait(made_up)
+    assert slow.most == QUESTIONS_AT_ONCE + 1
+
+
+async def test_many_requests_with_one_new_token_are_few_questions() -> None:
+    slow = SlowHub()
+    slow.may_answer.set()
+    async with httpx.AsyncClient(transport=slow, base_url="http://hub") as client:
+        identities = HubIdentities(client)
+        asking = (identities.find_account("token a-workspace-token", "10.0.0.2") for _ in range(40))
+        assert await asyncio.gather(*asking) == [ACCOUNT] * 40
+        assert slow.asked <= QUESTIONS_AT_ONCE
+        gc.collect()
+        assert not identities._turns, "an address is remembered while it asks"
+
+
 async def test_no_refusal_is_remembered(hub: HubStandIn) -> None:
     async with httpx.AsyncClient(base_url=hub.url) as client:
         identities = HubIdentities(client)
@@ -148,6 +212,19 @@ def test_a_hub_that_is_down_gives_503_with_a_sentence(stand: Stand) -> None:
     assert answer.json()["error"] == "hub_unreachable"
     assert "Nothing is lost" in answer.json()["message"]
     assert answer.headers["retry-after"]
+
+
+def test_workspaces_and_people_ask_the_hub_over_connections_of_their_own(
+    databases: Databases, tmp_path: Path
+) -> None:
+    settings = make_settings(tmp_path, "http://127.0.0.1:9/hub/api", databases.migrate())
+    app = create_app(settings, city=parse_city(CITY))
+    services = app.state.services
+    assert services.workspaces_hub is not services.hub
+    (api,) = [route.app for route in app.routes if getattr(route, "path", "").endswith("/api/v1")]
+    while not hasattr(api, "state"):
+        api = api.app
+    assert api.state.identities._hub is services.workspaces_hub
 
 
 def test_a_token_in_the_address_or_a_cookie_does_not_count(stand: Stand) -> None:

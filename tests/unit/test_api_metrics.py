@@ -5,14 +5,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from atelier.store.database import make_session_factory, open_database
+from atelier.store.database import make_session_factory
 from atelier.web import create_app
 from atelier.web.metrics import find_area
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from hub_config.city import parse_city
+from tests.databases import Databases
 from tests.exchange_stand import CITY, make_settings
 
 TOKEN = "the-token-of-prometheus"
@@ -21,16 +23,17 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient]:
-    with TestClient(make_app(tmp_path, TOKEN), base_url="http://127.0.0.1:8082") as client:
+def client(databases: Databases, tmp_path: Path) -> Iterator[TestClient]:
+    app = make_app(tmp_path, databases.open(databases.create()), TOKEN)
+    with TestClient(app, base_url="http://127.0.0.1:8082") as client:
         yield client
 
 
-def make_app(folder: Path, token: str | None, database: str | None = None):  # type: ignore[no-untyped-def]
-    settings = make_settings(folder, "http://127.0.0.1:1/hub/api", database)
+def make_app(folder: Path, engine: Engine, token: str | None):  # type: ignore[no-untyped-def]
+    settings = make_settings(folder, "http://127.0.0.1:1/hub/api", str(engine.url))
     settings.templates_dir.mkdir(exist_ok=True)
     settings.metrics_token = SecretStr(token) if token else None
-    sessions = make_session_factory(open_database(settings.database_url))
+    sessions = make_session_factory(engine)
     return create_app(settings, city=parse_city(CITY), sessions=sessions)
 
 
@@ -64,15 +67,16 @@ def test_nobody_else_learns_that_there_are_metrics(client: TestClient, headers: 
     assert client.get(PATH, headers=headers).status_code == 404
 
 
-def test_without_a_token_in_the_settings_nobody_reads_metrics(tmp_path: Path):
-    with TestClient(make_app(tmp_path, None), base_url="http://127.0.0.1:8082") as client:
+def test_without_a_token_in_the_settings_nobody_reads_metrics(databases: Databases, tmp_path: Path):
+    app = make_app(tmp_path, databases.open(databases.create()), None)
+    with TestClient(app, base_url="http://127.0.0.1:8082") as client:
         assert client.get(PATH, headers=BEARER).status_code == 404
         assert client.get(PATH, headers={"Authorization": "Bearer "}).status_code == 404
         assert client.get(PATH, headers={"Authorization": "Bearer None"}).status_code == 404
 
 
-def test_a_silent_database_is_a_number_and_no_failure(tmp_path: Path):
-    app = make_app(tmp_path, TOKEN, f"sqlite:///{tmp_path}/no-such-folder/atelier.db")
+def test_a_silent_database_is_a_number_and_no_failure(databases: Databases, tmp_path: Path):
+    app = make_app(tmp_path, databases.open(databases.server.unreachable), TOKEN)
     with TestClient(app, base_url="http://127.0.0.1:8082") as client:
         assert read(client.get(PATH, headers=BEARER))[("atelier_database_up", ())] == 0
 

@@ -6,6 +6,7 @@ import pytest
 from atelier.exchange import archive_routes, course_routes
 from atelier.store.models import Feedback
 
+from tests.databases import Databases
 from tests.exchange_stand import ROLES, Stand, open_stand, pack
 
 # Who gets which status; "*" stands for every role that is not named.
@@ -78,8 +79,8 @@ TABLE: list[tuple[str, str, str, dict[str, int]]] = [
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with open_stand(tmp_path_factory.mktemp("rights")) as stand:
+def stand(shared_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with open_stand(tmp_path_factory.mktemp("rights"), shared_databases.migrate()) as stand:
         stand.release("hw1")
         stand.release("project1")
         yield stand
@@ -124,6 +125,22 @@ def test_route_answers_each_role_as_the_table_says(
     if answer.status_code >= 400:
         assert set(answer.json()) == {"error", "message"}
         assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("method", "address"), [pytest.param(m, a, id=f"{m} {a}") for m, _route, a, _e in TABLE]
+)
+def test_no_route_is_there_for_what_came_through_the_proxy(
+    stand: Stand, ids: dict[str, str], method: str, address: str, role: str
+) -> None:
+    """A workspace's token that somebody took home opens nothing."""
+    for name, submission_id in ids.items():
+        address = address.replace(name, submission_id)
+    with stand.client(role) as client:
+        client.headers["X-Forwarded-For"] = "127.0.0.1"
+        answer = client.request(method, address, **_body(method, address, role))
+    assert (answer.status_code, answer.text) == (404, "404: not found\n")
 
 
 def _body(method: str, address: str, role: str) -> dict[str, object]:

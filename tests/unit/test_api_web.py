@@ -18,6 +18,7 @@ from atelier.web import create_app, serve
 from atelier.web.internal import create_internal_app
 from atelier.web.security import _normal_host
 
+from tests.databases import Databases
 from tests.exchange_stand import (
     CITY,
     HUB_SERVICE_TOKEN,
@@ -42,8 +43,8 @@ ATTEMPT = {
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with open_stand(tmp_path_factory.mktemp("web")) as stand:
+def stand(shared_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with open_stand(tmp_path_factory.mktemp("web"), shared_databases.migrate()) as stand:
         with stand.sessions.begin() as session:
             session.add(
                 Identity(
@@ -233,8 +234,10 @@ def test_the_access_log_has_no_query_no_token_and_no_line_break(
 
 # ------------------------------------------------------------------ starting
 @pytest.mark.parametrize("trouble", ["city", "blobs"])
-def test_a_process_that_cannot_start_says_why_in_a_line(tmp_path: Path, trouble: str) -> None:
-    settings = make_settings(tmp_path, "http://127.0.0.1:9/hub/api")
+def test_a_process_that_cannot_start_says_why_in_a_line(
+    databases: Databases, tmp_path: Path, trouble: str
+) -> None:
+    settings = make_settings(tmp_path, "http://127.0.0.1:9/hub/api", databases.migrate())
     settings.city_file.write_text("nonsense: 1" if trouble == "city" else CITY, encoding="utf-8")
     if trouble == "blobs":
         settings.blob_dir.write_text("a file stands where the folder should be")
@@ -256,8 +259,10 @@ def test_what_dead_processes_left_is_removed_and_what_is_arriving_is_not(tmp_pat
     assert oct(blobs.root.stat().st_mode & 0o777) == oct(0o700)
 
 
-def test_the_internal_interface_has_these_three_questions_and_no_other(tmp_path: Path) -> None:
-    settings = make_settings(tmp_path, "http://127.0.0.1:9/hub/api")
+def test_the_internal_interface_has_these_three_questions_and_no_other(
+    databases: Databases, tmp_path: Path
+) -> None:
+    settings = make_settings(tmp_path, "http://127.0.0.1:9/hub/api", databases.migrate())
     settings.city_file.write_text(CITY, encoding="utf-8")
     app = create_internal_app(create_app(settings).state.services)
     routes = {(method, route.path) for route in app.routes for method in route.methods - {"HEAD"}}

@@ -17,8 +17,9 @@ from atelier.store import open_database, upgrade_database
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.archive import ArchiveWriter, Manifest, read_archive
+from deploy.archive import ArchiveWriter, read_archive
 from deploy.backup import list_backups, make_backup, note_success, remove_old_backups
+from deploy.manifest import Manifest
 from deploy.problem import DeployProblem
 from deploy.restore import check_backup, check_receipts, restore_backup
 from deploy.town import Town, find_demo
@@ -269,6 +270,15 @@ def test_old_backups_go_and_the_newest_stays(town: Town):
     remove_old_backups(town.backups_dir, 0)
     assert len(list_backups(town.backups_dir)) == 1
     assert (town.backups_dir / "notes.txt").exists()
+
+
+def test_the_backup_that_a_rollback_would_take_stays(town: Town):
+    first = make_backup(town, NOW.replace(day=1)).path
+    for day in range(2, 5):
+        make_backup(town, NOW.replace(day=day))
+    remove_old_backups(town.backups_dir, 2, str(first))
+    days = [path.name[14:16] for path in list_backups(town.backups_dir)]
+    assert days == ["01", "03", "04"]
 
 
 def test_monitoring_learns_when_the_last_backup_was_made(town: Town):

@@ -1,7 +1,9 @@
 """Each check of `make deploy-check` on facts as they are found: quiet when well, a repair when not."""
 
 import datetime as dt
+import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deploy import checks
+from deploy import checks, look
+from deploy.settings import TownSettings
 
 NOW = dt.datetime(2026, 11, 21, 20, 0, tzinfo=dt.UTC)
 DOMAIN = "atelier.example.bg"
@@ -78,10 +81,14 @@ def test_a_whole_certificate_is_well():
 @pytest.mark.parametrize(
     ("chain", "key", "fact"),
     [
-        (None, key_pem(), "error there is none"),
+        (None, key_pem(), "error there is none: certificate.pem in /srv/atelier/certificate"),
         (b"nonsense", key_pem(), "error cannot be read"),
         (make_pem(ends=NOW - DAY / 2), key_pem(), "error ended on 21.11.2026"),
-        (make_pem(begins=NOW + DAY), key_pem(), "error valid only from 22.11.2026"),
+        (
+            make_pem(begins=NOW + DAY),
+            key_pem(),
+            "error valid only from 22.11.2026 20:00 UTC; this machine's clock says 21.11.2026 20:00 UTC",
+        ),
         (make_pem(ends=NOW + 20 * DAY), key_pem(), "warning ends on 11.12.2026"),
         (make_pem(names=(DOMAIN,)), key_pem(), "error does not cover *.atelier.example.bg"),
         (
@@ -128,6 +135,26 @@ def test_a_clock_that_nobody_sets_is_an_error(said: str | None, level: str):
     assert facts(checks.check_clock(said)).partition(" ")[0] == level
 
 
+@pytest.mark.parametrize(("most", "level"), [(4096, "warning"), (1_000_000, "")])
+def test_terminals_that_one_workspace_could_use_up_are_told(most: int, level: str):
+    assert facts(checks.check_terminals(most)).partition(" ")[0] == level
+
+
+@pytest.mark.parametrize(
+    ("pattern", "level"),
+    [
+        ("core\n", ""),
+        ("/var/crash/%e.%p\n", ""),
+        ("|/usr/lib/systemd/systemd-coredump %P %u %g %s %t %c %h\n", "warning"),
+        ("|/usr/share/apport/apport -p%p\n", "warning"),
+    ],
+)
+def test_a_program_of_roots_that_every_crash_starts_is_told(pattern: str, level: str):
+    found = checks.check_crashes(pattern)
+    assert facts(found).partition(" ")[0] == level
+    assert all(pattern[1:].split()[0] in finding.fact for finding in found)
+
+
 @pytest.mark.parametrize("address", [WORLD, "::", "192.168.1.5", "172.17.0.1", "fe80::1%eth0"])
 @pytest.mark.parametrize("port", [8000, 8001, 8081, 5432, 2375, 9100])
 def test_a_port_open_to_the_world_or_to_workspaces_is_an_error(address: str, port: int):
@@ -146,11 +173,31 @@ def test_front_ssh_loopback_and_the_gateway_may_be_open():
     assert checks.check_ports(well, "172.31.240.1") == []
 
 
+def test_a_port_that_another_program_has_is_named_with_it():
+    found = facts(checks.check_holders({(WORLD, 80): "apache2 (process 7)"}))
+    assert found == f"error port 80 on {WORLD} is taken by apache2 (process 7)"
+    assert checks.check_holders({}) == []
+
+
+def test_who_listens_where_atelier_will_is_found_and_the_systems_own_are_not(monkeypatch: pytest.MonkeyPatch):
+    settings = TownSettings("atelier.example.bg", "1.apps.googleusercontent.com", "tech@school.example")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.extra["ATELIER_PROXY_PORT"] = str(server.getsockname()[1])
+        monkeypatch.setattr(look, "list_container_processes", set)
+        found = facts(look.look_at_holders(settings))
+        assert f"port {server.getsockname()[1]} on 127.0.0.1 is taken by" in found
+        assert f"process {os.getpid()}" in found
+        monkeypatch.setattr(look, "list_container_processes", lambda: {os.getpid()})
+        assert f"process {os.getpid()}" not in facts(look.look_at_holders(settings))
+
+
 def test_missing_programs_are_named_by_their_packages():
     present = {"docker", "iptables", "pg_dump", "pg_restore", "brotli"}
     (finding,) = checks.check_tools(present, with_key=True)
     assert finding.repair == "apt-get install age rsync"
     assert checks.check_tools({*present, "rsync"}, with_key=False) == []
+    (finding,) = checks.check_tools({*present, "rsync"}, with_key=False, file_system="btrfs")
+    assert finding.repair == "apt-get install btrfs-progs"
 
 
 # ---------------------------------------------------------------- Docker
@@ -172,6 +219,11 @@ def test_the_workspaces_daemon_remaps_users_and_runs_nothing_else():
 def test_a_missing_image_is_named():
     found = checks.check_images({"atelier-hub:1", "atelier-web:1"}, {"atelier-hub:1"}, "Docker")
     assert "atelier-web:1" in facts(found)
+
+
+def test_before_the_first_version_no_image_is_missed():
+    assert checks.check_installed("0.1.0-abc") == []
+    assert "none was brought up" in facts(checks.check_installed(None))
 
 
 def test_the_firewall_of_the_network_is_recognised():

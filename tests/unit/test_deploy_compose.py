@@ -1,8 +1,8 @@
-"""compose.yaml: accepted by compose v1, no wish left open, each service closed as far as it can be."""
+"""compose.yaml: accepted by compose v1 and v2, no wish left open, each service closed as far as it can be."""
 
+import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from deploy.settings import TownSettings, describe_compose
-from deploy.stack import FOLDERS, SERVICES, STOPPED_FOR_AN_UPGRADE
+from deploy.stack import FOLDERS, NGINX, SERVICES, STOPPED_FOR_AN_UPGRADE, ComposeStack
 from images.catalog import load_images
+from tests.composes import GENERATIONS, provide_compose
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose.yaml"
@@ -24,12 +25,9 @@ def load() -> dict[str, Any]:
     return services
 
 
-def test_compose_v1_accepts_it_with_the_variables_that_deploy_writes(tmp_path: Path):
-    compose = shutil.which("docker-compose")
-    if not compose:
-        if os.environ.get("CI") == "true":
-            pytest.fail("docker-compose is missing; install Debian's package docker-compose")
-        pytest.skip("needs docker-compose (Debian's package docker-compose)")
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_compose_accepts_it_with_the_variables_that_deploy_writes(generation: str, tmp_path: Path):
+    compose = str(provide_compose(generation))
     variables = tmp_path / "compose.env"
     variables.write_text(describe_compose(SETTINGS, Path("/srv/atelier"), "0.1.0", 998))
     command = [compose, f"--env-file={variables}", f"--file={FILE}", "config", "--quiet"]
@@ -112,5 +110,25 @@ def test_each_image_of_ours_exists():
     assert names <= set(load_images())
 
 
+def test_what_everybody_connects_to_may_have_many_files_open():
+    """A connection is an open file; the proxy and the front hold two for each browser's socket."""
+    services = load()
+    for name in ("hub", "web", "proxy", "front"):
+        limit = services[name]["ulimits"]["nofile"]
+        assert limit["soft"] == limit["hard"] >= 16384, name
+
+
 def test_an_upgrade_leaves_proxy_and_front_up():
     assert set(STOPPED_FOR_AN_UPGRADE) == {"steward", "web", "hub"}
+
+
+def test_the_front_is_told_to_read_anew_in_a_way_that_survives_a_reboot(monkeypatch: pytest.MonkeyPatch):
+    """What `docker kill` signalled, with HUP too, is not started again with the machine (unless-stopped)."""
+    called: list[tuple[str, ...]] = []
+    stack = ComposeStack(Path("/srv/atelier"), SETTINGS, ("docker-compose",))
+    monkeypatch.setattr(ComposeStack, "_call", lambda self, *arguments: called.append(arguments))
+    stack.reload_front()
+    ((verb, *_, last),) = called
+    assert (verb, last) == ("exec", "reload")
+    entry = (ROOT / "images" / "front" / "Dockerfile").read_text().split("ENTRYPOINT ")[1]
+    assert json.loads(entry)[3:] == list(NGINX)

@@ -1,17 +1,14 @@
 """`make deploy` on an empty folder: settings once, secrets apart, a city file, folders, units."""
 
-import configparser
-import json
+import datetime as dt
 import stat
 from pathlib import Path
 
 import pytest
 
-from deploy.docker_daemon import describe_workspaces_daemon
-from deploy.first_time import prepare_city, prepare_town, read_answers
+from deploy.first_time import deploy, prepare_city, prepare_town, read_answers
 from deploy.problem import DeployProblem
 from deploy.settings import HOLDERS, TownSettings, ask_settings, describe_compose, load_town_settings
-from deploy.stack import describe_units
 from deploy.town import load_town
 from hub_config.city import load_city
 
@@ -44,7 +41,24 @@ def test_settings_are_written_once_for_root_only(tmp_path: Path):
 def test_a_second_deployment_changes_nothing(tmp_path: Path):
     prepare(tmp_path)
     before = read_tree(tmp_path)
-    prepare(tmp_path, domain="other.example.bg", google_client_secret="other")
+    prepare(tmp_path)
+    prepare_town(tmp_path, {}, as_root=False)
+    assert read_tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("domain", "other.example.bg", "settings.json"),
+        ("google_client_secret", "other", "secrets/hub/atelier_google_client_secret"),
+    ],
+)
+def test_an_answer_that_would_be_passed_over_is_named(tmp_path: Path, name: str, value: str, place: str):
+    prepare(tmp_path)
+    before = read_tree(tmp_path)
+    with pytest.raises(DeployProblem, match=f"another {name} than {tmp_path}/{place}") as problem:
+        prepare(tmp_path, **{name: value})
+    assert ANSWERS[name] not in str(problem.value)
     assert read_tree(tmp_path) == before
 
 
@@ -184,27 +198,47 @@ def test_answers_come_from_a_file(tmp_path: Path):
     assert read_answers(tmp_path / "answers") == {"domain": "atelier.example.bg", "backup_key": ""}
 
 
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        (None, "No such file"),
+        (b"domian=atelier.example.bg\n", "nobody asks for 'domian'"),
+        (b"domain atelier.example.bg\n", "nobody asks for"),
+        (b"domain=\xff\n", "cannot be read"),
+    ],
+)
+def test_answers_that_cannot_be_used_are_named(tmp_path: Path, content: bytes | None, fact: str):
+    path = tmp_path / "answers"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DeployProblem, match=fact) as problem:
+        read_answers(path)
+    assert str(path) in problem.value.fact
+    assert "name=value" in problem.value.repair
+
+
+def test_who_gives_a_file_is_not_asked_besides(tmp_path: Path):
+    known = {name: value for name, value in ANSWERS.items() if name not in ("certificate", "backup_key")}
+    assert prepare_town(tmp_path / "town", known, as_root=False).certificate == "files"
+    with pytest.raises(DeployProblem, match="domain: ''"):
+        prepare_town(tmp_path / "other", {"operator": "tech@school.example"}, as_root=False)
+
+
+def test_a_backup_that_cannot_be_read_is_named_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("deploy.first_time.os.geteuid", lambda: 0)
+    now = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+    with pytest.raises(DeployProblem, match="there is no backup"):
+        deploy(tmp_path / "town", None, now, backup=tmp_path / "absent.tar.gz.age")
+    (tmp_path / "some.age").write_bytes(b"age-encryption.org/v1\n")
+    with pytest.raises(DeployProblem, match="IDENTITY="):
+        deploy(tmp_path / "town", None, now, backup=tmp_path / "some.age")
+    assert not (tmp_path / "town").exists()
+
+
 def test_no_secret_is_among_compose_variables(tmp_path: Path):
     settings = prepare(tmp_path)
     text = describe_compose(settings, tmp_path, "0.1.0-abc", 998)
     for path in (tmp_path / "secrets").rglob("*"):
         assert path.is_dir() or path.read_text().strip() not in text
-
-
-def test_units_are_whole_and_name_the_town():
-    for name, text in describe_units(Path("/srv/atelier"), "/opt/python").items():
-        unit = configparser.ConfigParser(strict=True, interpolation=None)
-        unit.optionxform = str  # type: ignore[assignment, method-assign]
-        unit.read_string(text)
-        assert unit["Unit"]["Description"], name
-        if name.endswith(".timer"):
-            assert f"{name.removesuffix('.timer')}.service" in describe_units(Path("/x"), "/p")
-        else:
-            assert unit["Service"]["ExecStart"].startswith("/"), name
-
-
-def test_the_workspaces_daemon_remaps_users_and_listens_on_no_port():
-    daemon = json.loads(json.dumps(describe_workspaces_daemon("/srv/atelier")))
-    assert daemon["userns-remap"] == "default"
-    assert all(host.startswith("unix://") for host in daemon["hosts"])
-    assert daemon["data-root"] != "/var/lib/docker"

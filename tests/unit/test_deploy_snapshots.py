@@ -1,16 +1,17 @@
 """Deleted files come back from snapshots, and nothing else moves."""
 
 import datetime as dt
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deploy.deleted_files import bring_back, list_versions
 from deploy.problem import DeployProblem
-from deploy.snapshots import bring_back, list_snapshots, list_versions, make_snapshot, remove_old_snapshots
+from deploy.snapshots import list_snapshots, make_snapshot, remove_old_snapshots
 from deploy.town import Town, find_demo
+from tests.components import skip_or_fail
 
 ACCOUNT = "abcdefghijk1"
 NOW = dt.datetime(2026, 11, 21, 6, 0, tzinfo=dt.UTC)
@@ -20,9 +21,7 @@ DAY = dt.timedelta(days=1)
 @pytest.fixture
 def town(tmp_path: Path) -> Town:
     if not shutil.which("rsync"):
-        if os.environ.get("CI") == "true":
-            pytest.fail("rsync is missing; install Debian's package rsync")
-        pytest.skip("needs rsync (Debian's package rsync)")
+        skip_or_fail("needs rsync (Debian's package rsync)")
     home = tmp_path / "hub" / "homes" / ACCOUNT
     (home / "geo-8a" / "дз 1").mkdir(parents=True)
     (home / "geo-8a" / "дз 1" / "работа.ipynb").write_text("first")

@@ -1,5 +1,6 @@
 """The disk quota without a daemon: how full, what follows, who is told."""
 
+import contextlib
 import json
 import os
 import resource
@@ -16,15 +17,16 @@ from hub_config.docker_quota import (
     CLEARING_UP_FILES,
     FULL_FILE_BYTES,
     ROUND_S,
+    START_FILES,
     Keeper,
     Running,
-    Usage,
     can_lift,
     describe_quota,
     find_level,
+    is_run_by,
     limit_files,
-    measure_home,
 )
+from hub_config.docker_usage import Usage
 
 MB = 1024 * 1024
 
@@ -56,44 +58,7 @@ def write(program: subprocess.Popen[str], path: Path, size: int) -> str:
     return program.stdout.readline().strip()
 
 
-# ------------------------------------------------ measuring
-def test_all_that_lies_in_a_home_counts_once(tmp_path: Path) -> None:
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    (tmp_path / "deep" / "er" / "a").write_bytes(bytes(MB))
-    os.link(tmp_path / "deep" / "er" / "a", tmp_path / "again")
-    usage = measure_home(tmp_path)
-    assert MB <= usage.used_bytes < 1.2 * MB
-    assert usage.files == 4
-
-
-def test_links_lead_nowhere(tmp_path: Path) -> None:
-    home, outside = tmp_path / "home", tmp_path / "outside"
-    home.mkdir()
-    outside.mkdir()
-    (outside / "big").write_bytes(bytes(4 * MB))
-    (home / "folder").symlink_to(outside)
-    (home / "file").symlink_to(outside / "big")
-    assert measure_home(home).used_bytes < MB
-
-
-def test_a_file_of_holes_takes_what_it_takes(tmp_path: Path) -> None:
-    with (tmp_path / "holes").open("wb") as file:
-        file.truncate(10_000 * MB)
-    assert measure_home(tmp_path).used_bytes < MB
-
-
-def test_what_lies_too_deep_to_be_measured_makes_a_home_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for _ in range(1500):
-        Path("a" * 100).mkdir()
-        os.chdir("a" * 100)
-    Path("hidden").write_bytes(bytes(MB))
-    assert find_level(measure_home(tmp_path), make_workspace(tmp_path)) == "full"
-    subprocess.run(["rm", "-r", str(tmp_path / ("a" * 100))], check=True)
-
-
+# ------------------------------------------------ how full
 @pytest.mark.parametrize(
     ("used_mb", "files", "level"),
     [
@@ -118,6 +83,12 @@ def test_in_a_full_home_only_small_files_are_written_until_there_is_room(
     assert write(program, tmp_path / "small", 1000) == "written"
     limit_files([program.pid], resource.RLIM_INFINITY, hard=can_lift())
     assert write(program, tmp_path / "large", 1_000_000) == "written"
+
+
+def test_a_process_number_of_somebody_else_is_left_alone() -> None:
+    assert is_run_by(os.getpid(), os.getuid())
+    assert not is_run_by(os.getpid(), os.getuid() + 251072)
+    assert not is_run_by(2**22 + 1, os.getuid())
 
 
 def test_a_hard_limit_holds_against_who_fights_it() -> None:
@@ -203,6 +174,95 @@ def test_who_goes_on_making_files_is_ended_and_may_clear_up_after_the_next_start
     keeper.do_round()
     assert daemon.killed == ["c1"]
     daemon.container = "c2"
+    keeper.do_round()
+    assert daemon.killed == ["c1"]
+
+
+def make_full(daemon: Daemon, keeper: Keeper, more: int = 0) -> None:
+    """Put more files into the home than its account may have, and let the keeper look."""
+    for number in range(30 + more):
+        (daemon.home / str(number)).touch()
+    keeper.do_round()
+
+
+def test_a_loop_of_starts_brings_little_each_time(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, [])
+    keeper = Keeper(daemon)
+    make_full(daemon, keeper)
+    make_full(daemon, keeper, CLEARING_UP_FILES + 1)
+    assert daemon.killed == ["c1"]
+    for start in range(2, 6):
+        daemon.container = f"c{start}"
+        for number in range(START_FILES):
+            (daemon.home / f"{start}-{number}").touch()
+        keeper.do_round()
+        assert daemon.killed == [f"c{n}" for n in range(1, start)], (
+            "what a start itself writes is let through"
+        )
+        (daemon.home / f"{start}-more").touch()
+        keeper.do_round()
+        assert daemon.killed == [f"c{n}" for n in range(1, start + 1)]
+
+
+def test_who_has_cleared_up_begins_anew(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, [])
+    keeper = Keeper(daemon)
+    make_full(daemon, keeper)
+    for file in daemon.home.iterdir():
+        file.unlink()
+    keeper.do_round()
+    make_full(daemon, keeper, CLEARING_UP_FILES // 2)
+    make_full(daemon, keeper, CLEARING_UP_FILES)
+    assert daemon.killed == []
+
+
+def test_a_full_accounts_new_programs_are_limited_at_the_next_look(
+    program: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    daemon = Daemon(tmp_path / "docker", [])
+    keeper = Keeper(daemon)
+    make_full(daemon, keeper)
+    assert keeper.look(0)
+    daemon.container, daemon.processes = "c2", [program.pid]
+    assert not keeper.look(1), "no round is due"
+    assert write(program, tmp_path / "large", 1_000_000) == "File too large"
+
+
+def dig(folder: Path, depth: int, files: int) -> None:
+    """Make folders in folders, and files in the deepest."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    for number in range(files):
+        os.close(os.open(str(number), os.O_CREAT, dir_fd=here))
+    os.close(here)
+
+
+def test_what_grows_below_all_depths_is_ended_too(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, [])
+    keeper = Keeper(daemon)
+    dig(daemon.home, 1200, 0)
+    keeper.do_round()
+    assert daemon.killed == []
+    assert daemon.told[-1]["level"] == "full"
+    dig(daemon.home, 1200, 2000)
+    keeper.do_round()
+    assert daemon.killed == ["c1"]
+    subprocess.run(["rm", "-r", str(daemon.home / "d")], check=True)
+
+
+def test_who_hides_from_the_walk_is_told_and_then_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = Daemon(tmp_path, [])
+    keeper = Keeper(daemon)
+    monkeypatch.setattr("hub_config.docker_quota.measure_home", lambda _: Usage(0, 1, hidden=True))
+    keeper.do_round()
+    assert (daemon.killed, daemon.told[-1]["level"]) == ([], "full")
     keeper.do_round()
     assert daemon.killed == ["c1"]
 

@@ -1,23 +1,30 @@
-"""Engine `docker` without a daemon: what a container is given, system calls, firewall, user numbers."""
+"""Engine `docker` without a daemon: what a container is given, firewall, user numbers."""
 
 import asyncio
 import json
-import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from traitlets.config import Config
 
 from hub_config.accounts import Account
 from hub_config.city import WorkspaceLimits, parse_city
 from hub_config.configure import configure
-from hub_config.docker_engine import DockerWorkspace, describe_container, describe_host, list_images
+from hub_config.docker_engine import (
+    DockerWorkspace,
+    describe_container,
+    describe_host,
+    list_images,
+    quote_lines,
+)
 from hub_config.docker_homes import FIRST_UID, UID_LABEL, Home, Homes, HomesFull
 from hub_config.docker_network import FORWARD_CHAIN, INPUT_CHAIN, find_gateway, list_rules
-from hub_config.seccomp import SANDBOX, describe_course_profile, list_default_calls
+from hub_config.seccomp import describe_course_profile, describe_students_profile, list_default_calls
 from hub_config.settings import HubSettings
+from hub_config.workspaces import find_limits
 
 CITY = """
 name: Град
@@ -87,62 +94,88 @@ def test_measure_is_the_limits() -> None:
     host = describe_host(LIMITS, HOME, "personal")
     assert host["memswap_limit"] == 512 * 1024 * 1024
     assert host["pids_limit"] == 100
+    assert host["cpu_shares"] <= 1024 / 8, "hub, service and database come first on a busy machine"
     assert all("size=" in options and "nr_inodes=" in options for options in host["tmpfs"].values())
 
 
 @pytest.mark.parametrize("kind", ["personal", "team"])
-def test_students_run_under_a_narrower_profile_than_the_course(kind: str) -> None:
-    _, profile = describe_host(LIMITS, HOME, kind)["security_opt"]
-    calls = json.loads(profile.removeprefix("seccomp="))["syscalls"]
-    named = {name for rule in calls for name in rule["names"] if rule["action"] == "SCMP_ACT_ALLOW"}
-    assert named & set(SANDBOX) == {"clone"}
-    (rule,) = [rule for rule in calls if "clone" in rule["names"]]
-    assert rule["args"][0] == {"index": 0, "value": 0x7E020000, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+def test_only_the_course_may_sandbox(kind: str) -> None:
+    assert describe_host(LIMITS, HOME, kind)["security_opt"][1] == f"seccomp={describe_students_profile()}"
+    assert describe_host(LIMITS, HOME, "course")["security_opt"][1] == f"seccomp={describe_course_profile()}"
     assert "host_config" not in describe_container(make_account(kind), HOME)
 
 
-@pytest.mark.parametrize("kind", ["personal", "team", "course"])
-def test_nobody_speaks_to_the_machine_around_the_network(kind: str) -> None:
-    _, profile = describe_host(LIMITS, HOME, kind)["security_opt"]
-    (rule,) = [rule for rule in json.loads(profile[8:])["syscalls"] if "socket" in rule["names"]]
-    assert rule["args"][0] == {"index": 0, "value": socket.AF_VSOCK, "op": "SCMP_CMP_NE"}
+def describe_school(name: str, base: int) -> dict[str, Any]:
+    """A school whose limits are all its own, and other ones for each kind."""
+    kinds = {"personal": base, "team": base + 1, "course": base + 2}
+    return {
+        "name": name,
+        "domains": [f"{name}.example"],
+        "first_administrator": f"admin@{name}.example",
+        "limits": {
+            kind: {
+                "memory_mb": number,
+                "cpus": number / 1000,
+                "processes": number + 10,
+                "disk_mb": number + 20,
+                "files": number + 1000,
+            }
+            for kind, number in kinds.items()
+        },
+    }
+
+
+@pytest.mark.parametrize(("kind", "more"), [("personal", 0), ("team", 1), ("course", 2)])
+@pytest.mark.parametrize(("school", "base"), [("one", 300), ("two", 600)])
+def test_limits_are_those_of_the_accounts_own_school_and_kind(
+    school: str, base: int, kind: str, more: int
+) -> None:
+    schools = {"one": describe_school("one", 300), "two": describe_school("two", 600)}
+    city = parse_city(json.dumps({"name": "Град", "schools": schools}))
+    found = find_limits(city, replace(make_account(kind), school=school))
+    number = base + more
+    assert (found.memory_mb, found.cpus, found.processes) == (number, number / 1000, number + 10)
+    assert (found.disk_mb, found.files) == (number + 20, number + 1000)
+
+
+def test_an_account_of_no_school_has_the_defaults_and_no_schools_limits() -> None:
+    city = parse_city(json.dumps({"name": "Град", "schools": {"one": describe_school("one", 300)}}))
+    found = find_limits(city, replace(make_account("personal"), school=None))
+    assert found == WorkspaceLimits()
 
 
 def test_container_is_its_own_user() -> None:
     assert describe_container(make_account("personal"), HOME)["user"] == "20007:20007"
 
 
-# ------------------------------------------------ system calls
-def read_profile() -> dict[str, Any]:
-    profile: dict[str, Any] = json.loads(describe_course_profile())
-    return profile
+def test_what_a_container_said_forges_no_line_of_the_hub() -> None:
+    said = b"kernel \x1b[2Jx\r[I 2026] User k3 logged in\n\xff" + b"y" * 5000
+    lines = quote_lines(said).split("\n")
+    assert [line[:5] for line in lines] == ["  | k", "  | [", "  | \ufffd"]
+    assert all(line.isprintable() and len(line) < 400 for line in lines)
 
 
-def test_what_is_not_named_is_refused() -> None:
-    assert read_profile()["defaultAction"] == "SCMP_ACT_ERRNO"
-
-
-def test_each_call_beyond_the_default_has_its_reason() -> None:
-    assert set(SANDBOX) == {"clone", "unshare", "mount", "umount2", "pivot_root", "sethostname"}
-    assert all(len(reason.split()) >= 4 for reason in SANDBOX.values())
-    assert not set(SANDBOX) & set(list_default_calls())
-
-
-def test_dangerous_calls_stay_refused() -> None:
-    named = {name for rule in read_profile()["syscalls"] for name in rule["names"]}
-    dangerous = (
-        "bpf perf_event_open keyctl add_key request_key init_module finit_module kexec_load reboot setns"
-    )
-    dangerous += " userfaultfd open_by_handle_at io_uring_setup fsopen move_mount swapon iopl acct chroot"
-    assert not named & set(dangerous.split())
-
-
-def test_clone3_is_absent_so_that_its_flags_cannot_hide() -> None:
-    (rule,) = [rule for rule in read_profile()["syscalls"] if "clone3" in rule["names"]]
-    assert (rule["action"], rule["errnoRet"]) == ("SCMP_ACT_ERRNO", 38)
+def test_what_counts_for_all_containers_is_a_small_share() -> None:
+    limits = {limit["Name"]: limit["Hard"] for limit in describe_host(LIMITS, HOME, "personal")["ulimits"]}
+    assert limits["sigpending"] <= 1024
+    assert limits["msgqueue"] <= 128 * 1024
+    calls = set(list_default_calls())
+    assert not {call for call in calls if call.startswith(("inotify", "io_", "fanotify", "sync"))} - {
+        "sync_file_range"
+    }
 
 
 # ------------------------------------------------ firewall
+def test_a_workspace_has_so_many_connections_and_no_more() -> None:
+    rules = list_rules("ws", "10.0.0.1", (8081, 8082))
+    for port in ("8081", "8082"):
+        of_port = [rule for rule in rules if port in rule]
+        assert [rule[rule.index("-j") + 1] for rule in of_port] == ["REJECT", "REJECT", "ACCEPT"]
+        assert "connlimit" in of_port[0]
+        assert int(of_port[0][of_port[0].index("--connlimit-above") + 1]) <= 32
+        assert "hashlimit" in of_port[1]
+
+
 def test_firewall_lets_in_two_ports_and_passes_nothing_on() -> None:
     rules = list_rules("ws", "10.0.0.1", (8081, 8082))
     admitted = [rule for rule in rules if rule[-1] == "ACCEPT" and "--dport" in rule]
@@ -172,6 +205,7 @@ class Volumes:
         self.containers: set[str] = set()
         self.calls: list[str] = []
         self.dies_after: str | None = None
+        self.failing_starts = 0
 
     async def __call__(self, method: str, *args: Any, **kwargs: Any) -> Any:
         await asyncio.sleep(0)
@@ -200,12 +234,19 @@ class Volumes:
 
     def _start(self, name: str) -> None:
         assert name in self.containers
+        if self.failing_starts:
+            self.failing_starts -= 1
+            raise APIError("no such file or directory")
 
     def _wait(self, name: str, timeout: int) -> Any:
         return {"StatusCode": 0}
 
     def _remove_container(self, name: str) -> None:
         self.containers.remove(name)
+
+
+async def skip_waiting(_: float) -> None:
+    """In place of `asyncio.sleep`."""
 
 
 async def test_each_account_gets_a_number_of_its_own_also_at_the_same_moment() -> None:
@@ -233,6 +274,29 @@ async def test_a_cut_off_first_start_is_finished_by_the_next(dies_after: str) ->
     assert home.uid == FIRST_UID
     assert daemon.calls[-3:] == ["start", "wait", "remove_container"]
     assert daemon.containers == set()
+
+
+async def test_a_start_at_the_moment_of_the_exchange_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_config.docker_homes.NOT_YET_POLL_S", 0.001)
+    daemon = Volumes()
+    daemon.failing_starts = 2
+    await Homes(60_000, subvolumes=True).ensure(daemon, "anna", "image")
+    assert daemon.calls.count("start") == 3
+    assert daemon.containers == set()
+
+
+@pytest.mark.parametrize("subvolumes", [True, False])
+async def test_a_start_that_never_succeeds_says_docker_s_own_words(
+    subvolumes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_config.docker_homes.NOT_YET_POLL_S", 1.0)
+    monkeypatch.setattr("hub_config.docker_homes.PREPARE_WITHIN_S", 4)
+    monkeypatch.setattr("hub_config.docker_homes.asyncio.sleep", skip_waiting)
+    daemon = Volumes()
+    daemon.failing_starts = 100
+    with pytest.raises(APIError, match="no such file"):
+        await Homes(60_000, subvolumes=subvolumes).ensure(daemon, "anna", "image")
+    assert daemon.calls.count("start") == (2 if subvolumes else 1)
 
 
 async def test_an_existing_home_is_not_touched() -> None:

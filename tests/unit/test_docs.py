@@ -56,6 +56,27 @@ def test_a_file_that_the_facts_name_exists() -> None:
     assert not missing, f"docs/facts.md names what is not there: {sorted(missing)}"
 
 
+def test_no_file_of_code_is_longer_than_400_lines() -> None:
+    """A longer one has two subjects. Steps of the database stay as they were once released."""
+    code = [name for name in list_files() if name.endswith((".py", ".ts", ".tsx", ".mjs", ".sh", ".css"))]
+    lengths = {name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in code}
+    long = {name: n for name, n in lengths.items() if n > 400 and "/migrations/versions/" not in name}
+    assert len(code) > 300
+    assert not long
+
+
+def test_a_page_that_the_code_names_exists() -> None:
+    named = {
+        (name, page)
+        for name in list_files()
+        if name.endswith((".py", ".ts", ".tsx", ".mjs", ".sh", ".yaml", ".template", "Makefile"))
+        for page in re.findall(r"\bdocs/[\w./-]+\.md", (ROOT / name).read_text(encoding="utf-8"))
+    }
+    assert len(named) > 10
+    missing = [f"{name}: {page}" for name, page in sorted(named) if not (ROOT / page).exists()]
+    assert not missing
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_and_tests_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import socket
-import sqlite3
 import tarfile
 import threading
 import zlib
@@ -17,7 +16,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import Engine, text
 
+from tests.databases import Databases
 from tests.exchange_process import WebProcess, run_web
 from tests.exchange_stand import NO_CERTIFICATES, pack
 from tests.waiting import wait_until
@@ -27,8 +28,13 @@ NOISE = random.Random(1).randbytes(1 << 20)
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[WebProcess]:
-    with run_web(tmp_path) as web:
+def database(databases: Databases) -> Engine:
+    return databases.open(databases.migrate())
+
+
+@pytest.fixture
+def web(tmp_path: Path, database: Engine) -> Iterator[WebProcess]:
+    with run_web(tmp_path, address(database)) as web:
         release(web)
         yield web
 
@@ -62,13 +68,17 @@ def pack_noise(megabytes: int) -> Iterator[bytes]:
     yield packer.compress(bytes(1024)) + packer.flush()
 
 
-def list_rows(folder: Path, query: str) -> list[tuple[object, ...]]:
-    with contextlib.closing(sqlite3.connect(folder / "atelier.db")) as database:
-        return database.execute(query).fetchall()
+def address(database: Engine) -> str:
+    return database.url.render_as_string(hide_password=False)
 
 
-def assert_every_row_has_its_bytes(folder: Path) -> None:
-    for sha256, size in list_rows(folder, "SELECT sha256, size FROM blob"):
+def list_rows(database: Engine, query: str) -> list[tuple[object, ...]]:
+    with database.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def assert_every_row_has_its_bytes(folder: Path, database: Engine) -> None:
+    for sha256, size in list_rows(database, "SELECT sha256, size FROM blob"):
         content = (folder / "blobs" / "sha256" / str(sha256)[:2] / str(sha256)).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (sha256, size)
 
@@ -92,31 +102,31 @@ def incoming(folder: Path) -> list[Path]:
 
 
 def test_a_cut_connection_stores_nothing_and_the_repetition_gives_the_receipt(
-    tmp_path: Path, web: WebProcess
+    tmp_path: Path, database: Engine, web: WebProcess
 ) -> None:
     content = pack({"hw1.ipynb": NOISE})
     connection = send_half(web, "cut-off-1", content)
     wait_until(lambda: incoming(tmp_path), 20, "no half upload arrived")
     connection.close()
     wait_until(lambda: not incoming(tmp_path), 20, "what was cut off is still there")
-    assert list_rows(tmp_path, "SELECT count(*) FROM submission") == [(0,)]
+    assert list_rows(database, "SELECT count(*) FROM submission") == [(0,)]
     receipt = submit(web, content, "cut-off-1")
     assert receipt.status_code == 201
     assert submit(web, content, "cut-off-1").json() == receipt.json()
 
 
 def test_a_connection_cut_before_the_answer_gives_the_same_receipt_again(
-    tmp_path: Path, web: WebProcess
+    database: Engine, web: WebProcess
 ) -> None:
     content = pack({"hw1.ipynb": NOISE})
     connection = send_half(web, "no-answer-1", content)
     connection.sendall(content[len(content) // 2 :])
     stored = "SELECT id FROM submission"
-    wait_until(lambda: list_rows(tmp_path, stored), 20, "no submission was stored")
+    wait_until(lambda: list_rows(database, stored), 20, "no submission was stored")
     connection.close()  # the answer was never read
     again = submit(web, content, "no-answer-1")
     assert again.status_code == 200
-    assert list_rows(tmp_path, stored) == [(again.json()["id"],)]
+    assert list_rows(database, stored) == [(again.json()["id"],)]
 
 
 @pytest.mark.parametrize(
@@ -153,17 +163,18 @@ def test_a_client_that_waits_for_a_go_is_refused_before_it_sends(web: WebProcess
 
 # ------------------------------------------------------------------ kill -9
 def test_kill_9_during_uploads_leaves_no_row_without_its_bytes_and_keeps_every_promise(
-    tmp_path: Path,
+    databases: Databases, tmp_path: Path
 ) -> None:
     chance = random.Random(5)
     for round_number in range(3):
         folder = tmp_path / str(round_number)
         folder.mkdir()
-        with run_web(folder) as web:
+        database = databases.open(databases.migrate())
+        with run_web(folder, address(database)) as web:
             release(web)
             receipts = submit_until_killed(web, chance)
-        assert_every_row_has_its_bytes(folder)
-        rows = {row[0] for row in list_rows(folder, "SELECT id FROM submission")}
+        assert_every_row_has_its_bytes(folder, database)
+        rows = {row[0] for row in list_rows(database, "SELECT id FROM submission")}
         assert {receipt["id"] for receipt in receipts} <= rows
 
 
@@ -190,8 +201,8 @@ def submit_until_killed(web: WebProcess, chance: random.Random) -> list[dict[str
 
 
 # ------------------------------------------------------------------ memory
-def test_memory_does_not_grow_with_the_size_of_an_upload(tmp_path: Path) -> None:
-    with run_web(tmp_path, limit_mb=300) as web:
+def test_memory_does_not_grow_with_the_size_of_an_upload(databases: Databases, tmp_path: Path) -> None:
+    with run_web(tmp_path, databases.migrate(), limit_mb=300) as web:
         release(web)
         assert submit(web, pack_noise(2), "warm-up-1").status_code == 201
         before = web.memory_mb
@@ -218,8 +229,10 @@ def download_size(web: WebProcess, submission_id: str) -> int:
         return sum(len(piece) for piece in answer.iter_raw())
 
 
-def test_thirty_uploads_at_once_need_little_memory_and_others_are_still_answered(tmp_path: Path) -> None:
-    with run_web(tmp_path, limit_mb=300, students=30) as web:
+def test_thirty_uploads_at_once_need_little_memory_and_others_are_still_answered(
+    databases: Databases, tmp_path: Path
+) -> None:
+    with run_web(tmp_path, databases.migrate(), limit_mb=300, students=30) as web:
         release(web)
         assert submit(web, pack_noise(1), "warm-up-1").status_code == 201
         before, top, arrived = web.memory_mb, 0.0, threading.Barrier(31, timeout=120)

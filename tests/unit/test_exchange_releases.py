@@ -15,6 +15,7 @@ from atelier.store.models import Feedback, Project, Submission
 from sqlalchemy import select
 
 from hub_config.city import parse_city
+from tests.databases import Databases
 from tests.exchange_stand import CITY, HOUR, NOW, Stand, open_stand, pack
 
 FIRST, SECOND = pack({"hw1.ipynb": b"first"}), pack({"hw1.ipynb": b"second"})
@@ -22,8 +23,8 @@ HW = "/courses/geo-8a/assignments/hw1"
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    with open_stand(tmp_path) as stand:
+def stand(databases: Databases, tmp_path: Path) -> Iterator[Stand]:
+    with open_stand(tmp_path, databases.migrate()) as stand:
         yield stand
 
 

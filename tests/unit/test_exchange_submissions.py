@@ -18,14 +18,15 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from tests.databases import Databases
 from tests.exchange_stand import HOUR, NOW, Stand, open_stand, pack
 
 WORK = pack({"hw1.ipynb": b'{"cells": []}'})
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    with open_stand(tmp_path) as stand:
+def stand(databases: Databases, tmp_path: Path) -> Iterator[Stand]:
+    with open_stand(tmp_path, databases.migrate()) as stand:
         stand.release("hw1")
         stand.release("project1")
         yield stand

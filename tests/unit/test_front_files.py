@@ -16,6 +16,7 @@ from traitlets.config import Config
 from front import publish
 
 STATIC = "https://static--service.atelier.localhost"
+NOW_S = 1_800_000_000
 ENVIRON = {"ATELIER_KIND": "personal", "ATELIER_STATIC_URL": STATIC}
 
 
@@ -99,7 +100,7 @@ def test_hub_and_pages_lie_under_the_versions_in_their_own_addresses(tmp_path: P
 def make_page(cookie: str | None, environ: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return Lab's configuration before and after the hook, for a browser with or without the cookie."""
     app = SimpleNamespace(settings={"page_config_hook": lambda _handler, page: page | {"token": "t"}})
-    install_shared_files(app, environ)
+    install_shared_files(app, environ, lambda: NOW_S)
     handler = SimpleNamespace(get_cookie=lambda name: cookie if name == COOKIE else None)
     before = {"fullStaticUrl": "/user/x/static/lab", "fullLabextensionsUrl": "/user/x/lab/extensions"}
     return before, app.settings["page_config_hook"](handler, before)
@@ -118,7 +119,7 @@ def test_labs_page_says_where_all_accounts_find_the_files() -> None:
 
 @pytest.mark.parametrize(
     ("cookie", "environ"),
-    [("1", ENVIRON), (None, {"ATELIER_KIND": "personal"}), (None, {"ATELIER_STATIC_URL": STATIC})],
+    [(str(NOW_S), ENVIRON), (None, {"ATELIER_KIND": "personal"}), (None, {"ATELIER_STATIC_URL": STATIC})],
 )
 def test_labs_page_says_its_own_files_otherwise(cookie: str | None, environ: dict[str, str]) -> None:
     _, after = make_page(cookie, environ)

@@ -4,6 +4,9 @@ import copy
 from pathlib import Path
 
 import pytest
+from jupyterhub import orm
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
 from hub_config import rights, workspaces
@@ -193,3 +196,20 @@ def test_no_secret_reaches_a_command_line(city: City, secret: str) -> None:
 
 def test_sign_in_page_of_the_local_engine_says_that_it_isolates_nobody(city: City) -> None:
     assert make_config(city).JupyterHub.template_vars["isolates"] is False
+
+
+def test_a_failed_statement_of_the_hubs_database_shows_no_parameter(city: City) -> None:
+    session = orm.new_session_factory("sqlite:///:memory:", **make_config(city).JupyterHub.db_kwargs)()
+    with session, pytest.raises(OperationalError) as failed:
+        session.execute(text("INSERT INTO nowhere VALUES (:code)"), {"code": "s3cretvalue"})
+    assert "s3cretvalue" not in str(failed.value)
+
+
+def test_log_lines_are_for_a_person_unless_the_setting_says_json(city: City) -> None:
+    assert "logging_config" not in make_config(city).JupyterHub
+    config = make_config(city, log_format="json").JupyterHub
+    assert config.logging_config["handlers"]["console"] == {"formatter": "json", "filters": ["secrets"]}
+    told = [
+        any("logging_config" in word for word in service.get("command", ())) for service in config.services
+    ]
+    assert told.count(True) == 1, "the culler's lines stand among the hub's"

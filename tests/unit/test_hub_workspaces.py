@@ -1,17 +1,24 @@
 """What a workspace is started with, by kind, and what is left of it when it has stopped."""
 
 import dataclasses
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
+from tornado.web import HTTPError
 
+from hub_config import docker_engine
 from hub_config.accounts import Account
 from hub_config.city import WorkspaceLimits
+from hub_config.docker_engine import DockerWorkspace
 from hub_config.local_processes import list_processes_at_home, stop_processes, stop_workspaces
-from hub_config.workspaces import describe_environment, list_arguments
+from hub_config.workspaces import LocalWorkspace, describe_environment, list_arguments
 
 LIMITS = WorkspaceLimits(memory_mb=512, idle_s=600, max_age_s=3600)
 
@@ -123,3 +130,75 @@ def test_stopping_the_city_ends_every_workspace_but_nothing_beside_it(tmp_path: 
         for process in [*inside, *beside]:
             process.kill()
             process.wait()
+
+
+def make_resumed(homes: Path, name: str, pid: int) -> LocalWorkspace:
+    """A workspace as a hub that was started again knows it: by a process number alone."""
+    spawner = LocalWorkspace(homes_dir=str(homes), user=SimpleNamespace(name=name), orm_spawner=None)
+    spawner.pid = pid
+    return spawner
+
+
+async def test_a_started_again_hub_knows_its_workspaces(tmp_path: Path) -> None:
+    process = start_sleeper(tmp_path / "k3aaaaaaaaaa")
+    try:
+        assert await make_resumed(tmp_path, "k3aaaaaaaaaa", process.pid).poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_another_program_with_the_number_of_a_workspace_is_no_workspace(tmp_path: Path) -> None:
+    stranger = start_sleeper(tmp_path / "k3bbbbbbbbbb")
+    try:
+        spawner = make_resumed(tmp_path, "k3aaaaaaaaaa", stranger.pid)
+        assert await spawner.poll() == 0
+        await spawner.stop()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+async def test_a_dead_workspace_that_nobody_has_collected_is_not_running(tmp_path: Path) -> None:
+    process = start_sleeper(tmp_path / "k3aaaaaaaaaa")
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - dead, and still listed
+    try:
+        assert await make_resumed(tmp_path, "k3aaaaaaaaaa", process.pid).poll() == 0
+    finally:
+        process.wait()
+
+
+class Starting:
+    """Stands in for a spawner: whether its server has ended is what the test says."""
+
+    user = SimpleNamespace(name="k3aaaaaaaaaa")
+    logs_dir = "logs"
+
+    def __init__(self, *, ended: bool) -> None:
+        self.ended = ended
+
+    async def poll(self) -> int | None:
+        return 1 if self.ended else None
+
+    async def _check_alive(self) -> None:
+        if self.ended:
+            raise HTTPError(500, "it ended while starting")
+
+
+@pytest.mark.parametrize("engine", [LocalWorkspace, DockerWorkspace])
+async def test_a_server_that_listens_is_waited_for_no_longer(engine: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        await engine._wait_until_listening(Starting(ended=False), *listening.getsockname())
+
+
+@pytest.mark.parametrize("engine", [LocalWorkspace, DockerWorkspace])
+async def test_a_server_that_has_ended_is_not_waited_for(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_engine, "STATE_POLL_S", 0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody else gets the port, and nothing listens on it
+        with pytest.raises(HTTPError, match="ended while starting"):
+            await engine._wait_until_listening(Starting(ended=True), *silent.getsockname())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Databases
 from tests.exchange_stand import Stand, open_stand, pack
 from tests.lab_stand_in import Lab, start_lab
 
@@ -16,8 +17,8 @@ ENGLISH = {"Accept-Language": "en"}
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with open_stand(tmp_path_factory.mktemp("stand")) as running:
+def stand(shared_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with open_stand(tmp_path_factory.mktemp("stand"), shared_databases.migrate()) as running:
         yield running
 
 

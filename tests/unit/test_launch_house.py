@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from demo.house import DEFAULT_CITY, House, choose_ports
-from demo.ports import list_free_ports
 from demo.processes import Recipe
 
 # docs/architecture.md, "Processes": token → who holds or is shown it.
@@ -88,8 +87,3 @@ def test_everything_listens_on_loopback_only(house: House) -> None:
 def test_the_provider_has_a_host_name_that_is_not_the_hubs(house: House) -> None:
     assert "://accounts.localhost:" in house.provider_url
     assert "://atelier.localhost:" in house.public_url
-
-
-def test_free_ports_are_different() -> None:
-    ports = list_free_ports(20)
-    assert len(set(ports)) == 20

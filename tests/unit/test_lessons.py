@@ -9,18 +9,13 @@ from atelier.store.models import ClassMembership, Lesson, SchoolClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.small_school import NOW, SmallSchool, open_small_school
+from tests.small_school import NOW, SmallSchool
 
 SOFIA = ZoneInfo("Europe/Sofia")
 MONDAY = dt.date(2026, 11, 16)
 EIGHT = dt.time(8, 0)
 MINUTE = dt.timedelta(minutes=1)
 WEEK = dt.timedelta(days=7)
-
-
-@pytest.fixture
-def school() -> SmallSchool:
-    return open_small_school()
 
 
 def bell(day: dt.date, at: dt.time = EIGHT) -> dt.datetime:

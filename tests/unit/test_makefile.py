@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import tests.run
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, flags=re.MULTILINE)
@@ -41,7 +43,21 @@ def test_the_two_commands_are_targets() -> None:
 def test_tests_run_last_so_that_their_summary_is_the_last_line() -> None:
     rule = re.search(r"^test:.*\n((?:\t.*\n)+)", MAKEFILE, flags=re.MULTILINE)
     assert rule
-    assert "pytest" in rule[1].splitlines()[-1]
+    assert "tests.run" in rule[1].splitlines()[-1]
+
+
+def test_what_failed_in_one_part_of_the_tests_is_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, claim in (("side", False), ("alone", True)):
+        (tmp_path / f"test_{name}.py").write_text(f"def test_{name}(): assert {claim}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tests.run.SIDE_BY_SIDE", ("test_side.py",))
+    monkeypatch.setattr("tests.run.UNDISTURBED", ("test_alone.py",))
+    assert tests.run.main() == 1
+    *_, name, total = capsys.readouterr().out.splitlines()
+    assert name.startswith("FAILED test_side.py::test_side")
+    assert "1 failed" in total
 
 
 def test_a_python_that_is_too_old_gets_one_message_with_the_repair(tmp_path: Path) -> None:

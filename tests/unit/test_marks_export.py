@@ -9,14 +9,15 @@ from atelier import marks, projects
 from atelier.marks.export import make_safe
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
 
 
 @pytest.fixture
-def school() -> SmallSchool:
+def school(session: Session) -> SmallSchool:
     """The school with one assignment, whose hostile title and hostile third student are exported."""
-    school = open_small_school()
+    school = open_small_school(session)
     assignment = projects.ensure_assignment(
         school.session, school.course.id, "a", zone="Europe/Sofia", now=NOW, title="@SUM(A1)"
     )

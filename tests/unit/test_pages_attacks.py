@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 
+from tests.databases import Databases
 from tests.pages_town import Town, fresh_town
 
 FORGED_ORIGINS = (
@@ -27,8 +28,8 @@ FORGED_ORIGINS = (
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
-    return fresh_town(tmp_path)
+def town(databases: Databases, tmp_path: Path) -> Town:
+    return fresh_town(tmp_path, databases)
 
 
 @pytest.fixture

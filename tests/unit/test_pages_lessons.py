@@ -10,6 +10,7 @@ from atelier.store.models import Lesson, LessonSkip, SchoolClass
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from tests.databases import Databases
 from tests.pages_town import Town, fresh_town
 
 PAGE = "courses/geo/lessons"
@@ -17,8 +18,8 @@ MONDAY = {"starts": "2026-11-30T08:00", "minutes": "40", "personal": "1"}
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
-    return fresh_town(tmp_path)
+def town(databases: Databases, tmp_path: Path) -> Town:
+    return fresh_town(tmp_path, databases)
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ import pytest
 from atelier import marks, projects
 from atelier.store.models import Submission
 
+from tests.databases import Databases
 from tests.pages_town import Town, fresh_town
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
-    return fresh_town(tmp_path)
+def town(databases: Databases, tmp_path: Path) -> Town:
+    return fresh_town(tmp_path, databases)
 
 
 def read_states(town: Town, who: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from atelier.store.models import Course, Submission
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from tests.databases import Databases
 from tests.pages_town import Town, fresh_town
 
 VISITORS = (
@@ -105,8 +106,8 @@ POST_TABLE: dict[str, tuple[str, dict[str, str], dict[str, int]]] = {
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
-    return fresh_town(tmp_path)
+def town(databases: Databases, tmp_path: Path) -> Town:
+    return fresh_town(tmp_path, databases)
 
 
 @pytest.fixture
@@ -136,8 +137,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    town = fresh_town(tmp_path_factory.mktemp("shared"))
+def shared(shared_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    town = fresh_town(tmp_path_factory.mktemp("shared"), shared_databases)
     return Place(town, town.make_app(), fill_names(town))
 
 

@@ -4,16 +4,17 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
 from atelier import roster
 from atelier.settings import SERVICE_PREFIX
-from atelier.store.models import Person, Team, WebSession
+from atelier.store.models import Base, Person, Team, WebSession
 from authlib.oauth2.rfc7636.challenge import create_s256_code_challenge
 from sqlalchemy import func, select
 
+from tests.databases import Databases
 from tests.pages_town import PageClient, Town, fresh_town
 
 TOKEN = "hub-token-1"
@@ -51,8 +52,8 @@ class FakeHub:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
-    return fresh_town(tmp_path)
+def town(databases: Databases, tmp_path: Path) -> Town:
+    return fresh_town(tmp_path, databases)
 
 
 @pytest.fixture
@@ -96,17 +97,58 @@ def test_a_sign_in_asks_the_public_hub_with_a_challenge_and_comes_back(
     assert client.see("").status_code == 200
 
 
-def test_the_session_cookie_is_for_this_host_and_this_browser_run_only(
-    client: PageClient, hub: FakeHub, town: Town
-) -> None:
-    hub.owner = town.ids["student"]
-    cookies = finish(client, begin(client, hub)["state"]).headers.get_list("set-cookie")
-    cookie = next(c for c in cookies if c.startswith("atelier="))
+def check_bound_to_host_and_browser_run(cookie: str) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert "Path=/;" in cookie + ";"
-    for attribute in ("Domain", "Max-Age", "expires"):
-        assert attribute not in cookie
+    for attribute in ("domain", "max-age", "expires"):
+        assert attribute not in cookie.lower()
+
+
+def test_cookies_are_for_this_host_and_this_browser_run_only(
+    client: PageClient, hub: FakeHub, town: Town
+) -> None:
+    hub.owner = town.ids["student"]
+    (attempt,) = client.see("sign-in").headers.get_list("set-cookie")
+    check_bound_to_host_and_browser_run(attempt)
+    cookies = finish(client, begin(client, hub)["state"]).headers.get_list("set-cookie")
+    check_bound_to_host_and_browser_run(next(c for c in cookies if c.startswith("atelier=")))
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(599, 303), (600, 400), (-1, 400)])
+def test_an_attempt_ends_after_ten_minutes_although_its_cookie_does_not(
+    client: PageClient, hub: FakeHub, town: Town, age_s: int, status: int
+) -> None:
+    hub.owner = town.ids["student"]
+    state = begin(client, hub)["state"]
+    town.now += dt.timedelta(seconds=age_s)
+    assert finish(client, state).status_code == status
+    assert count_sessions(town) == (1 if status == 303 else 0)
+
+
+@pytest.mark.parametrize("begun", ["", "0", "-1", "1e9", "nan", "٣", "9" * 400])
+def test_an_attempt_whose_time_is_missing_or_made_up_signs_nobody_in(
+    client: PageClient, hub: FakeHub, town: Town, begun: str
+) -> None:
+    hub.owner = town.ids["student"]
+    state = begin(client, hub)["state"]
+    (name,) = (name for name in client.cookies if name.startswith("atelier-sign-in-"))
+    attempt = {key: values[0] for key, values in parse_qs(client.cookies[name].strip('"')).items()}
+    assert attempt["begun"]
+    client.cookies.clear()
+    client.cookies.set(name, urlencode({**attempt, "begun": begun}))
+    assert finish(client, state).status_code == 400
+    assert not hub.asked, "the hub was not even asked"
+
+
+def test_attempts_that_are_over_do_not_pile_up_in_an_open_browser(
+    client: PageClient, hub: FakeHub, town: Town
+) -> None:
+    begun = [f"atelier-sign-in-{begin(client, hub)['state'][:8]}" for _ in range(3)]
+    assert set(begun) <= set(client.cookies), "attempts of the last ten minutes belong to other tabs"
+    town.now += dt.timedelta(minutes=10)
+    last = f"atelier-sign-in-{begin(client, hub)['state'][:8]}"
+    assert [name for name in client.cookies if name.startswith("atelier-sign-in-")] == [last]
 
 
 def test_under_https_cookies_cannot_be_set_by_other_hosts(town: Town, hub: FakeHub) -> None:
@@ -130,8 +172,9 @@ def test_the_database_holds_no_secret_that_opens_a_session(
     secret = client.cookies["atelier"].strip('"').partition(".")[0]
     with town.sessions() as session:
         row = session.scalars(select(WebSession)).one()
-    assert row.secret_sha256 == hashlib.sha256(secret.encode()).hexdigest()
-    assert (town.folder / "atelier.sqlite").read_bytes().count(secret.encode()) == 0
+        assert row.secret_sha256 == hashlib.sha256(secret.encode()).hexdigest()
+        for table in Base.metadata.sorted_tables:
+            assert secret not in str(session.execute(select(table)).all()), table.name
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_messages_in_code_are_marked_where_they_are_written() -> None:
     """A Stopped(...) with a bare text would reach a Bulgarian teacher in English."""
     for path in (PACKAGE / "pages").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Stopped", "show_problem"):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Stopped", "Problem"):
                 bare = [a for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
                 assert not bare, f"{path.name}:{node.lineno}"
 

@@ -13,15 +13,10 @@ from atelier.store.models import Release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
+from tests.small_school import HOUR, NOW, SmallSchool
 
 ZONES = ["Europe/Sofia", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
 local_times = st.datetimes(dt.datetime(2000, 1, 2), dt.datetime(2100, 1, 1))
-
-
-@pytest.fixture
-def school() -> SmallSchool:
-    return open_small_school()
 
 
 # ---------------------------------------------------------------- slugs

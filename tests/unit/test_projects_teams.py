@@ -12,12 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from tests.databases import DatabaseServer
 from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
-
-
-@pytest.fixture
-def school() -> SmallSchool:
-    return open_small_school()
 
 
 def count_changes(school: SmallSchool) -> int:
@@ -164,8 +160,14 @@ moves = st.lists(st.tuples(st.integers(0, 2), st.sets(st.integers(0, 4)), st.boo
 
 @settings(max_examples=30, deadline=None)
 @given(moves)
-def test_whatever_is_asked_for_nobody_ends_up_in_two_teams(asked: list[tuple[int, set[int], bool]]) -> None:
-    school = open_small_school()
+def test_whatever_is_asked_for_nobody_ends_up_in_two_teams(
+    database_server: DatabaseServer, asked: list[tuple[int, set[int], bool]]
+) -> None:
+    with database_server.open_session() as session:
+        place_as_asked(open_small_school(session), asked)
+
+
+def place_as_asked(school: SmallSchool, asked: list[tuple[int, set[int], bool]]) -> None:
     teams = [school.add_team(name) for name in ("А", "Б", "В")]
     for hour, (team, chosen, move) in enumerate(asked, 1):
         people = [school.students[number].id for number in chosen]

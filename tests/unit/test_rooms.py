@@ -51,6 +51,19 @@ def test_a_room_takes_from_another_only_what_that_one_offers(room: str) -> None:
     assert not taken, "offer it in that room's __init__, or ask for something that is offered"
 
 
+def test_pages_ask_the_rooms_and_put_no_questions_to_the_database_themselves() -> None:
+    """But for sessions of browsers, which are the pages' own."""
+    allowed = {("sqlalchemy.orm", "Session")}
+    taken = {
+        f"{file.name}: {module}.{name}"
+        for file in (SERVICE / "pages").rglob("*.py")
+        if file.name != "visitors.py"
+        for module, name in list_imports(file)
+        if module.partition(".")[0] == "sqlalchemy" and (module, name) not in allowed
+    }
+    assert not taken, "write a function of the room whose tables these are"
+
+
 @pytest.mark.parametrize("folder", ["bench", "demo", "deploy", "front", "images", "hub_config"])
 def test_what_stands_beside_the_service_takes_only_what_its_rooms_offer(folder: str) -> None:
     taken = {

@@ -11,6 +11,7 @@ from atelier.store.models import ClassMembership, Course, Enrolment, Person, Tea
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tests.small_school import NOW, SmallSchool, open_small_school
 
@@ -19,8 +20,8 @@ EVER_BEFORE = NOW - dt.timedelta(days=4000)
 
 
 @pytest.fixture
-def small_school() -> SmallSchool:
-    return open_small_school()
+def small_school(session: Session) -> SmallSchool:
+    return open_small_school(session)
 
 
 @pytest.fixture

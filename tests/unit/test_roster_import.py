@@ -8,7 +8,7 @@ from atelier import roster
 from atelier.commands.roster import app
 from atelier.roster import RosterFile, read_roster, run_import
 from atelier.roster.roster_file import clean_class_name, clean_name
-from atelier.store import SessionFactory, make_session_factory, open_database, upgrade_database
+from atelier.store import SessionFactory
 from atelier.store.models import ClassMembership, Course, Enrolment, Identity, Person, RosterChange
 from atelier.texts import translate
 from hypothesis import given
@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from hub_config.city import load_city
+from tests.databases import Databases
 
 ROOT = Path(__file__).parents[2]
 CITY = load_city(ROOT / "demo/city.yaml")
@@ -29,10 +30,8 @@ BORIS = "2;Борис;Бонев;boris@school-a.example;ученик;8А;;"
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> SessionFactory:
-    engine = open_database(f"sqlite:///{tmp_path}/a.db")
-    upgrade_database(engine)
-    return make_session_factory(engine)
+def sessions(databases: Databases) -> SessionFactory:
+    return databases.open_migrated()
 
 
 def _file(*rows: str, header: str = HEADER) -> RosterFile:
@@ -311,10 +310,10 @@ def test_the_demo_rosters_import_with_28_numbered_students(sessions: SessionFact
         assert len([p for p in roster.list_people(session, "primer") if not p.active]) == 1
 
 
-def test_the_command_says_what_it_would_do_and_then_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    url = f"sqlite:///{tmp_path}/a.db"
-    upgrade_database(open_database(url))
-    monkeypatch.setenv("ATELIER_DATABASE_URL", url)
+def test_the_command_says_what_it_would_do_and_then_does_it(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ATELIER_DATABASE_URL", databases.migrate())
     monkeypatch.setenv("ATELIER_CITY_FILE", str(ROOT / "demo/city.yaml"))
     file = str(ROOT / "demo/rosters/primer_8a.csv")
     dry = CliRunner().invoke(app, ["import", file, "--school", "primer", "--language", "en"])

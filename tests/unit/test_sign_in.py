@@ -1,14 +1,11 @@
 """Sign-in as a decision table: who gets in, as whom, and why not."""
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from atelier import roster
 from atelier.roster import Refusal, SignInAttempt, sign_in
-from atelier.store import make_session_factory, open_database, upgrade_database
 from atelier.store.models import Identity, Person, RosterChange
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -60,13 +57,10 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    engine = open_database(f"sqlite:///{tmp_path}/a.db")
-    upgrade_database(engine)
-    with make_session_factory(engine).begin() as session:
-        office = Office(session, CITY, None)  # type: ignore[arg-type]
-        office.maria = office.add("maria@students.a.example")
-        yield office
+def office(session: Session) -> Office:
+    office = Office(session, CITY, None)  # type: ignore[arg-type]
+    office.maria = office.add("maria@students.a.example")
+    return office
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,17 @@
 """Who gets past the authenticator: the decision table, under every setting that lets people in."""
 
+import time
 from collections.abc import Mapping
+from http.cookies import Morsel, SimpleCookie
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlparse
 
 import pytest
+from jupyterhub.handlers.base import BaseHandler
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.web import Application, create_signed_value
 
 from hub_config.accounts import Accounts, Answer, SignInRefused
 from hub_config.city import City, parse_city
@@ -13,6 +19,7 @@ from hub_config.sign_in import (
     ACCOUNT_PATTERN,
     AtelierAuthenticator,
     CallbackHandler,
+    SignInHandler,
     check_claims,
     name_state_cookie,
 )
@@ -199,3 +206,53 @@ def test_contact_is_shown_only_for_a_known_school(city: City) -> None:
 def test_no_workspace_can_set_the_cookie_of_a_sign_in_under_https(url: str, bound: bool) -> None:
     handler = SimpleNamespace(settings={"public_url": urlparse(url)})
     assert name_state_cookie(handler).startswith("__Host-") is bound
+
+
+SECRET = b"s" * 32
+
+
+def make_handler(kind: type[BaseHandler], url: str, **cookies: str) -> BaseHandler:
+    """Return a handler as it stands before a request that brings `cookies`."""
+    header = "; ".join(f"{name.replace('_', '-')}={value}" for name, value in cookies.items())
+    request = HTTPServerRequest(
+        start_line=RequestStartLine("GET", "/hub/", "HTTP/1.1"),
+        headers=HTTPHeaders({"Cookie": header, "Host": "atelier.example"}),
+        connection=Mock(),
+    )
+    hub = SimpleNamespace(base_url="/hub/")
+    settings: dict[str, Any] = {"cookie_secret": SECRET, "public_url": urlparse(url), "hub": hub}
+    return kind(Application(**settings), request)
+
+
+def read_set_cookie(handler: BaseHandler) -> Morsel[str]:
+    (cookie,) = handler._new_cookie.values()
+    (read,) = SimpleCookie(cookie.OutputString()).values()
+    return read
+
+
+@pytest.mark.parametrize("url", ["https://atelier.example/", "http://a.localhost:1/"])
+def test_the_cookie_of_a_sign_in_ends_with_the_browser(url: str) -> None:
+    handler = make_handler(SignInHandler, url)
+    handler.set_state_cookie("state")
+    cookie = read_set_cookie(handler)
+    assert cookie.key == name_state_cookie(handler)
+    assert (cookie["expires"], cookie["max-age"], cookie["domain"]) == ("", "", "")
+    assert (cookie["path"], bool(cookie["secure"])) == ("/", url.startswith("https:"))
+    assert cookie["httponly"]
+
+
+@pytest.mark.parametrize(("age_s", "expected"), [(0, "state"), (3590, "state"), (3610, "")])
+def test_a_sign_in_is_over_after_an_hour_although_its_cookie_is_not(age_s: int, expected: str) -> None:
+    begun_at = time.time() - age_s
+    kept = create_signed_value(SECRET, "atelier-sign-in", "state", clock=lambda: begun_at).decode()
+    handler = make_handler(CallbackHandler, "http://a.localhost:1/", atelier_sign_in=kept)
+    assert handler.get_state_cookie() == expected
+
+
+def test_a_sign_in_whose_time_was_changed_is_over() -> None:
+    now = int(time.time())
+    kept = create_signed_value(SECRET, "atelier-sign-in", "state", clock=lambda: now - 7200).decode()
+    renewed = kept.replace(str(now - 7200), str(now))
+    assert renewed != kept
+    handler = make_handler(CallbackHandler, "http://a.localhost:1/", atelier_sign_in=renewed)
+    assert handler.get_state_cookie() == ""

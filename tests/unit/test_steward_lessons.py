@@ -4,16 +4,15 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from atelier import lessons
 from atelier.steward.hub import HubRefused, HubUnreachable, Server
 from atelier.steward.lessons import LessonKeeper
-from atelier.store import make_session_factory, open_database, upgrade_database
 from atelier.store.models import Lesson
 
 from hub_config.city import parse_city
+from tests.databases import Databases
 from tests.small_school import CITY, NOW, SmallSchool, open_small_school
 
 BELL = dt.datetime(2026, 11, 16, 6, 0, tzinfo=dt.UTC)  # 08:00 in Sofia
@@ -95,10 +94,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    engine = open_database(f"sqlite:///{tmp_path}/a.db")
-    upgrade_database(engine)
-    sessions = make_session_factory(engine)
+def place(databases: Databases) -> Place:
+    sessions = databases.open_migrated()
     with sessions.begin() as session:
         school = open_small_school(session)
         said = lessons.Announcement(dt.datetime(2026, 11, 16, 8, 0), "Europe/Sofia", 40)  # noqa: DTZ001

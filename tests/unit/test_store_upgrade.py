@@ -1,23 +1,24 @@
 """A database of an earlier version is brought to this one with all its rows."""
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 from alembic import command
-from atelier.store import make_session_factory, open_database, upgrade_database
+from atelier.store import make_session_factory, upgrade_database
 from atelier.store.migrate import _config, list_differences
 from atelier.store.models import Course, Lesson, Person
 from sqlalchemy import inspect
+
+from tests.databases import Databases
 
 NOW = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize("earlier", ["0001"])
 def test_a_school_of_an_earlier_version_goes_on_with_its_people_and_can_announce_lessons(
-    tmp_path: Path, earlier: str
+    databases: Databases, earlier: str
 ) -> None:
-    engine = open_database(f"sqlite:///{tmp_path}/a.db")
+    engine = databases.open(databases.create())
     with engine.execution_options(atelier_write=True).begin() as connection:
         command.upgrade(_config(connection), earlier)
     assert not inspect(engine).has_table("lesson")

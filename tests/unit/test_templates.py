@@ -17,7 +17,7 @@ from nbgrader.nbgraderformat import MetadataValidator
 from ruamel.yaml import YAML
 
 from course_templates.answers import read_answers
-from tests.small_school import NOW, SmallSchool, open_small_school
+from tests.small_school import NOW, SmallSchool
 
 TEMPLATES_DIR = Path(__file__).parents[2] / "course_templates"
 TEMPLATES = sorted(path.parent for path in TEMPLATES_DIR.glob("*/template.yaml"))
@@ -229,11 +229,6 @@ def test_yaml_in_a_template_cannot_run_code(copy: Path, tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- starting a course from it
-@pytest.fixture
-def school() -> SmallSchool:
-    return open_small_school()
-
-
 def test_starting_a_course_creates_all_of_it_in_the_schools_language(school: SmallSchool) -> None:
     template = projects.load_template(TEMPLATES[0])
     course = projects.start_course(

@@ -1,5 +1,6 @@
 """The operators' commands of the service: `atelier web`, `steward`, `db`, `roster`, `course`."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -75,6 +76,7 @@ def revision(message: Annotated[str, typer.Argument(help="What the step changes.
 
 def main() -> None:
     """Entry point of the console script."""
+    os.umask(0o077)  # what is written (SQLite's files, with names and marks) is for this user alone
     app()
 
 

@@ -22,6 +22,8 @@ class Services:
     blobs: BlobStore
     hub: httpx.AsyncClient = field(repr=False)
     """Speaks to the hub's API (`base_url`: `hub_api_url`). Has no token: each request brings its own."""
+    workspaces_hub: httpx.AsyncClient = field(repr=False)
+    """The same for workspaces' tokens, with connections of its own: people sign in whatever workspaces do."""
     clock: Callable[[], dt.datetime] = utc_now
 
 

@@ -31,6 +31,7 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     # Not the login shell that would be the default: Debian's /etc/profile replaces PATH, and `nbgrader`,
     # `python` and `pip` of the workspace would not be found in its own terminal.
     c.ServerApp.terminado_settings = {"shell_command": [shutil.which("bash") or "sh"]}
+    c.ServerApp.kernel_spec_manager_class = "atelier_lab.start.kernel_specs.KernelSpecs"
     c.LabApp.extension_manager = "readonly"
     c.LabApp.app_settings_dir = str(_write_app_settings(kind, environ.get("ATELIER_LANGUAGE", "en")))
     # Only the environment's: what lies in a home, which a whole team can write, is no part of Lab.

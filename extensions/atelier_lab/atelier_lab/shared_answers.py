@@ -17,7 +17,7 @@ from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.utils import url_path_join
-from jupyterlab_server.settings_utils import SchemaHandler, get_settings
+from jupyterlab_server.settings_utils import SETTINGS_EXTENSION, SchemaHandler, get_settings
 from jupyterlab_server.translation_utils import get_language_pack, translator
 from tornado import web
 
@@ -57,6 +57,11 @@ def load_settings(
     return {setting["id"]: setting for setting in found["settings"]}
 
 
+def has_own_settings(settings_dir: str) -> bool:
+    """Tell whether somebody has changed a setting here, ever."""
+    return any(Path(settings_dir).rglob(f"*{SETTINGS_EXTENSION}"))
+
+
 def pack_settings(settings: dict[str, Any]) -> bytes:
     """Return settings as the shared answer holds them."""
     return json.dumps({"settings": list(settings.values())}).encode()
@@ -86,7 +91,7 @@ class ChangedSettingsHandler(SchemaHandler):
     def get(self) -> None:
         locale = self.get_current_locale()
         name, plain = self._find_plain(locale)
-        now = self._load(locale, self.settings_dir)
+        now = self._load(locale, self.settings_dir) if has_own_settings(self.settings_dir) else plain
         changed = {key: setting for key, setting in now.items() if setting != plain.get(key)}
         self.finish(json.dumps({"shared": name, "changed": changed}))
 

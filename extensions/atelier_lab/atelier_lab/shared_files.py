@@ -9,13 +9,15 @@ import functools
 import hashlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jupyter_server import DEFAULT_STATIC_FILES_PATH
 
 COOKIE = "atelier-own-files"
+OWN_FILES_FOR_S = 3600
 ID_LENGTH = 20
 DATA_DIR = Path(sys.prefix) / "share" / "jupyter"
 # Where each kind of file lies in this environment, and which of Lab's addresses leads to it.
@@ -69,22 +71,47 @@ def find_shared_addresses(static_url: str) -> dict[str, str]:
     return {**addresses, "atelierStaticUrl": static_url, "atelierTranslations": translations}
 
 
-def install_shared_files(web_app: Any, environ: Mapping[str, str]) -> bool:
+def find_cookie_name(environ: Mapping[str, str]) -> str:
+    """Return the name of the cookie with which a browser asks for the workspace's own files.
+
+    Under https no page of another account can set it (``__Host-``).
+    """
+    https = environ.get("ATELIER_PAGES_URL", "").startswith("https:")
+    return f"__Host-{COOKIE}" if https else COOKIE
+
+
+def wants_own_files(value: str | None, now_s: float) -> bool:
+    """Tell whether the cookie's value is the time of a page within the last hour.
+
+    The cookie itself ends with the browser only. A page's time may lie ahead when the clock was set back.
+    """
+    if not value or not re.fullmatch(r"[0-9]{1,12}", value):
+        return False
+    return abs(now_s - int(value)) < OWN_FILES_FOR_S
+
+
+def install_shared_files(
+    web_app: Any, environ: Mapping[str, str], clock: Callable[[], float] = time.time
+) -> bool:
     """Let Lab's page name the shared address, unless this browser has found that it does not work.
 
-    Returns whether there is such an address.
+    `clock` returns the present time in seconds. Returns whether there is such an address.
     """
     static_url = environ.get("ATELIER_STATIC_URL", "").rstrip("/")
     if not static_url or not environ.get("ATELIER_KIND"):
         return False
     earlier = web_app.settings.get("page_config_hook")
+    cookie_name = find_cookie_name(environ)
 
     def say_where(handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
         page_config = earlier(handler, page_config) if earlier else page_config
-        if handler.get_cookie(COOKIE):
+        now_s = clock()
+        if wants_own_files(handler.get_cookie(cookie_name), now_s):
             return page_config
+        # The page sets this cookie when a file fails. The server's time: a laptop's clock may be wrong.
+        own_files = {"atelierOwnFilesCookie": f"{cookie_name}={int(now_s)}"}
         # A copy: Lab keeps the given one for the next request, which may be another browser's.
-        return {**page_config, **find_shared_addresses(static_url)}
+        return {**page_config, **find_shared_addresses(static_url), **own_files}
 
     web_app.settings["page_config_hook"] = say_where
     return True

@@ -5,6 +5,7 @@ import { ITranslator } from '@jupyterlab/translation';
 import { AtelierApi } from './api';
 import { Documents } from './documents';
 import { Dates } from './format';
+import { launcher } from './launcher';
 import { AtelierModel } from './model';
 import { keepFresh } from './refresh';
 import { AtelierSidebar } from './sidebar';
@@ -52,4 +53,4 @@ const sidebar: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default sidebar;
+export default [sidebar, launcher];

@@ -257,3 +257,53 @@ for number, path in enumerate(
     attempt(path, lambda: read_file(link), "ENOENT", "EACCES", "EPERM")
     attempt(f"hard {path}", lambda: os.link(path, f"{link}h"), "ENOENT", "EACCES", "EPERM", "EXDEV")
 attempt("hard own", lambda: os.link("/etc/passwd", "/home/work/links/p"), "EXDEV", "EPERM")
+
+# %% requests_of_file_systems: btrfs' subvolumes, XFS' reserved space and the like, which need no right
+home = os.open("/home/work", os.O_RDONLY)
+file = os.open("/home/work/asked", os.O_CREAT | os.O_RDWR)
+terminal, other_end = os.openpty()
+for name, request in {
+    "make a subvolume": 0x5000940E,
+    "make a snapshot": 0x50009401,
+    "make a snapshot, second version": 0x50009417,
+    "lock a subvolume": 0x4008941A,
+    "reserve space": 0x4030582A,
+    "reserve space, old": 0x40305828,
+    "make zeroes": 0x40305839,
+    "flags of a file": 0x40086602,
+    "project of a file": 0x401C5820,
+    "userfaultfd": 0xC018AA3F,
+    "a bridge": 0x8940,
+    "a VLAN": 0x8982,
+}.items():
+    for where, handle in (("home", home), ("file", file)):
+        attempt(f"{name}: {where}", lambda: call("ioctl", handle, request, bytes(4096)), "EPERM")
+attempt("a line discipline", lambda: call("ioctl", terminal, 0x5423, (ctypes.c_int * 1)(21)), "EPERM")
+check("terminals work", os.isatty(other_end) and len(os.get_terminal_size(other_end)) == 2, "yes")
+os.remove("/home/work/asked")
+
+# %% reserved_space: the whole disk in one moment, without writing a byte
+disk = os.statvfs("/home/work")
+file = os.open("/home/work/reserved", os.O_CREAT | os.O_RDWR)
+whole = ctypes.c_long(disk.f_bavail * disk.f_frsize // 2)
+for kept in (0, 1):
+    attempt(f"fallocate {kept}", lambda: call("fallocate", file, kept, ctypes.c_long(0), whole), "ENOTSUP")
+check("takes nothing", os.fstat(file).st_blocks == 0, os.fstat(file).st_blocks)
+os.remove("/home/work/reserved")
+
+# %% modules: protocols for which the machine would load a module
+for family in (socket.AF_INET, socket.AF_INET6):
+    for kind in (1, 2, 3, 4, 5, 6, 10):
+        for protocol in (0, 1, 2, 6, 17, 33, 46, 58, 115, 132, 136, 255, 262):
+            if (kind, protocol) not in ((1, 0), (1, 6), (2, 0), (2, 17)):
+                what = f"socket {family} {kind} {protocol}"
+                attempt(what, lambda: call("socket", family, kind, protocol), "EPERM")
+for protocol in range(1, 24):
+    attempt(f"netlink {protocol}", lambda: call("socket", socket.AF_NETLINK, 3, protocol), "EPERM")
+
+# %% flush: make the machine write everybody's files to the disk at once
+attempt("syncfs", lambda: call("syncfs", os.open("/home/work", os.O_RDONLY)), "EPERM")
+attempt("sync", lambda: call("syscall", 162), "EPERM")
+with open("/home/work/own", "w") as own:
+    check("the own file", os.fsync(own.fileno()) is None, "written")
+os.remove("/home/work/own")

@@ -55,6 +55,14 @@ probe.sendto(b"out", (targets["world"], 53))
 attempt("datagram", lambda: probe.recv(100), "TimeoutError", "ENETUNREACH")
 check("no IPv6", not [line for line in open("/proc/net/if_inet6") if " lo" not in line], "none")
 
+# %% metadata: an address of the range where clouds tell a machine its keys (one that the test has made)
+attempt("stream", lambda: connect(targets["metadata"], targets["world_port"]), "ENETUNREACH", "TimeoutError")
+attempt("web", lambda: connect(targets["metadata"], 80), "ENETUNREACH", "TimeoutError")
+probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+probe.settimeout(WAIT_S)
+probe.sendto(b"keys", (targets["metadata"], 53))
+attempt("datagram", lambda: probe.recv(100), "TimeoutError", "ENETUNREACH")
+
 # %% datagrams: leave by UDP, as a name server's question would
 probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 probe.settimeout(WAIT_S)
@@ -94,6 +102,25 @@ attempt("abstract", lambda: socket.socket(socket.AF_UNIX).connect(targets["abstr
 attempt("machine's vsock", lambda: socket.socket(40, socket.SOCK_STREAM), "EPERM")
 for path in (targets["docker_socket"], "/var/run/docker.sock", "/run/containerd/containerd.sock"):
     attempt(path, lambda: socket.socket(socket.AF_UNIX).connect(path), "ENOENT")
+
+# %% rare_families: make the kernel load modules, and speak what no firewall rule is about
+for family in sorted({*range(3, 46)} - {10, 16}):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_RAW):
+        attempt(f"socket {family} {kind!r}", lambda: socket.socket(family, kind), "EPERM")
+        attempt(f"pair {family} {kind!r}", lambda: call("socketpair", family, kind, 0, bytes(8)), "EPERM")
+names = [name for _, name in socket.if_nameindex()]
+check("what is needed works", "eth0" in names and len(socket.socketpair()) == 2, names)
+
+# %% multicast: speak to all neighbours at once
+probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+probe.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+probe.settimeout(WAIT_S)
+for address in ("255.255.255.255", "224.0.0.1", "224.0.0.251"):
+    probe.sendto(b"out", (address, targets["datagram_port"]))
+attempt("answer", lambda: probe.recv(100), "TimeoutError")
+sixth = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+attempt("IPv6", lambda: sixth.sendto(b"out", ("ff02::1%eth0", 5353)), "EADDRNOTAVAIL", "ENETUNREACH")
+attempt("ping", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1), "EPERM")
 
 # %% docker_over_the_network: the daemon's own port on the machine
 for port in (2375, 2376, 2377, 7946):

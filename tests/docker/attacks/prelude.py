@@ -120,3 +120,22 @@ def read_file(path: str) -> str:
     """Read the beginning of a file."""
     with open(path, "rb") as file:
         return repr(file.read(200))
+
+
+def count_memory() -> int:
+    """Bytes that this workspace is charged with and that could not be given back at once."""
+    counted = read_numbers("memory/memory.stat", "memory.stat")
+    own = counted["total_rss"] if "total_rss" in counted else counted["anon"]
+    return own + counted.get("total_shmem", counted["shmem"])
+
+
+def count_ended() -> int:
+    """How many processes of this workspace the kernel has ended for their memory."""
+    return read_numbers("memory/memory.oom_control", "memory.events")["oom_kill"]
+
+
+def read_numbers(first: str, second: str) -> dict[str, int]:
+    """Read what the kernel counts for this workspace, from control groups of the first or second version."""
+    folder = "/sys/fs/cgroup"
+    path = f"{folder}/{first}" if os.path.exists(f"{folder}/{first}") else f"{folder}/{second}"
+    return {name: int(number) for name, number in (line.split() for line in open(path))}

@@ -49,7 +49,8 @@ async def find_caller(
     authorization: Annotated[str | None, Security(_WORKSPACE_TOKEN)],
 ) -> Caller:
     """FastAPI dependency: the active account whose workspace token came with the request."""
-    account = await request.app.state.identities.find_account(authorization)
+    address = request.client.host if request.client else ""
+    account = await request.app.state.identities.find_account(authorization, address)
     caller = await run_in_threadpool(_load_caller, services, account)
     request.state.language = caller.view.language
     return caller

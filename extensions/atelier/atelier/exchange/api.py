@@ -50,7 +50,7 @@ def create_api(services: Services) -> FastAPI:
         responses={"4XX": {"model": RefusalView}, "5XX": {"model": RefusalView}},
     )
     app.state.services = services
-    app.state.identities = HubIdentities(services.hub)
+    app.state.identities = HubIdentities(services.workspaces_hub)
     app.state.arrivals = Arrivals(services.blobs)
     app.add_middleware(DrainRefusedBody)
     app.include_router(course_routes.router)

@@ -2,8 +2,12 @@
 
 A workspace's own token carries the scope `custom:atelier:exchange`. A token that a visitor of a shared
 workspace left there (OAuth) never does, so hostile team code that holds one cannot submit as that visitor.
+
+The hub is one process for all: whoever sends made up tokens asks it little, and keeps nobody else's question
+from being asked.
 """
 
+import asyncio
 import hashlib
 import logging
 import re
@@ -11,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -20,6 +25,10 @@ from atelier.texts import N_
 EXCHANGE_SCOPE = "custom:atelier:exchange"
 CACHE_S = 30.0
 CACHE_SIZE = 4096
+# From one address, which is one workspace's: how many questions are under way at once, and how long a token
+# that the hub does not know keeps its place. An honest workspace has one token, asked about twice a minute.
+QUESTIONS_AT_ONCE = 2
+REFUSED_TURN_S = 0.2
 
 _log = logging.getLogger("atelier.exchange")
 _AUTHORIZATION = re.compile(r"(?:token|bearer) +([A-Za-z0-9._~+/=-]{8,512})", re.IGNORECASE)
@@ -36,9 +45,12 @@ class HubIdentities:
         self._hub = hub
         self._monotonic = monotonic
         self._kept: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def find_account(self, authorization: str | None) -> str:
+    async def find_account(self, authorization: str | None, address: str = "") -> str:
         """Return the account whose workspace token stands in the header ``Authorization``.
+
+        `address`: where the request comes from; unknown tokens from one address wait for each other.
 
         Raises ExchangeError: `no_token`, `token_refused` (401), `no_exchange_scope` (403),
         `hub_unreachable` (503).
@@ -48,10 +60,24 @@ class HubIdentities:
             raise ExchangeError(401, "no_token", N_("The request carries no workspace token."))
         key = hashlib.sha256(match[1].encode()).digest()
         account = self._find_kept(key)
-        if account is None:
-            account = _check_own_workspace(await self._ask_hub(match[1]))
-            self._keep(key, account)
-        return account
+        return account or await self._ask_in_turn(match[1], key, address)
+
+    async def _ask_in_turn(self, token: str, key: bytes, address: str) -> str:
+        turn = self._turns.get(address) or asyncio.Semaphore(QUESTIONS_AT_ONCE)
+        self._turns[address] = turn  # kept only while somebody waits
+        await turn.acquire()
+        kept_s = 0.0
+        try:
+            account = self._find_kept(key)  # asked about by who had the turn before
+            if account is None:
+                account = _check_own_workspace(await self._ask_hub(token))
+                self._keep(key, account)
+            return account
+        except ExchangeError as refused:
+            kept_s = REFUSED_TURN_S if refused.status in (401, 403) else 0.0
+            raise
+        finally:
+            asyncio.get_running_loop().call_later(kept_s, turn.release)
 
     def _find_kept(self, key: bytes) -> str | None:
         until, account = self._kept.get(key, (0.0, ""))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from atelier import projects
+from atelier import projects, roster
 from atelier.lessons.due import load_skips
 from atelier.lessons.errors import LessonError, LessonNotFound
 from atelier.lessons.timetable import DAY, WEEK, Occurrence, list_occurrences
-from atelier.store.models import Course, CourseClass, Lesson, LessonClass, LessonSkip
+from atelier.store.models import Course, Lesson, LessonClass, LessonSkip, SchoolClass
 from atelier.texts import N_
 
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 480
@@ -82,6 +82,12 @@ def list_coming(
         if occurrence.held_on not in skips.get(lesson.id, {})
     ]
     return sorted(found, key=lambda item: (item[0].starts_at, item[0].lesson_id))
+
+
+def list_classes(session: Session, lesson_id: str) -> list[SchoolClass]:
+    """Return the classes that a lesson is for, by name; none: it is for all students of its course."""
+    query = select(SchoolClass).join(LessonClass, LessonClass.class_id == SchoolClass.id)
+    return list(session.scalars(query.where(LessonClass.lesson_id == lesson_id).order_by(SchoolClass.name)))
 
 
 def remove(session: Session, course_id: str, lesson_id: str, now: dt.datetime) -> None:
@@ -159,7 +165,7 @@ def _check_project(session: Session, course_id: str, project_id: str) -> None:
 
 
 def _check_classes(session: Session, course_id: str, class_ids: set[str]) -> set[str]:
-    taught = set(session.scalars(select(CourseClass.class_id).where(CourseClass.course_id == course_id)))
+    taught = {found.id for found in roster.list_classes_of(session, course_id)}
     if class_ids - taught:
         raise LessonError(
             "no_class", N_("That class is not taught in this course. Choose one of its classes.")

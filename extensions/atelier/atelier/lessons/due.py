@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from atelier import roster
 from atelier.lessons.timetable import DAY, Occurrence, list_occurrences
@@ -130,7 +130,7 @@ def _list_student_ids(session: Session, lesson: Lesson, now: dt.datetime) -> set
     if not classes:
         return students
     query = select(ClassMembership.person_id).where(ClassMembership.class_id.in_(classes))
-    return students & set(session.scalars(query.where(*_current(ClassMembership, now))))
+    return students & set(session.scalars(query.where(ClassMembership.holds_at(now))))
 
 
 def _list_teams(session: Session, lesson: Lesson, students: set[str], now: dt.datetime) -> list[str]:
@@ -141,14 +141,7 @@ def _list_teams(session: Session, lesson: Lesson, students: set[str], now: dt.da
         select(TeamMembership.team_id, TeamMembership.person_id)
         .join(Team, Team.id == TeamMembership.team_id)
         .where(Team.project_id == lesson.project_id, Team.dissolved_at.is_(None))
-        .where(*_current(TeamMembership, now))
+        .where(TeamMembership.holds_at(now))
     )
     found = {row.team_id for row in session.execute(query) if row.person_id in students}
     return [team_account(team_id) for team_id in sorted(found)]
-
-
-def _current(
-    model: type[ClassMembership] | type[TeamMembership], now: dt.datetime
-) -> tuple[ColumnElement[bool], ...]:
-    until: InstrumentedAttribute[Any] = model.until_at
-    return model.from_at <= now, until.is_(None) | (until > now)

@@ -7,6 +7,7 @@ from atelier.marks.export import export_marks_csv
 from atelier.marks.lists import list_assignment_marks, list_course_marks, list_marks_of
 from atelier.marks.preview import Preview, Row, preview_marks
 from atelier.marks.staging import Result, find_newest_result, stage_results
+from atelier.marks.waiting import count_to_confirm
 
 __all__ = [
     "Confirmation",
@@ -17,6 +18,7 @@ __all__ = [
     "StaleConfirmation",
     "adjust_preview",
     "confirm_marks",
+    "count_to_confirm",
     "export_marks_csv",
     "find_newest_result",
     "list_assignment_marks",

@@ -3,14 +3,13 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from atelier import exchange, marks, projects, roster
 from atelier.pages.answers import Absent
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
-from atelier.store.models import Assignment, Course, Mark, Project, StagedResult, Submission, SubmissionMember
+from atelier.store.models import Assignment, Project
 from hub_config.city import City
 
 
@@ -97,29 +96,12 @@ def find_course_assignment(session: Session, course: TaughtCourse, name: str) ->
         raise Absent from None
 
 
-def count_to_confirm(session: Session, city: City, course_id: str, now: dt.datetime) -> dict[str, int]:
-    """Return how many marks of each assignment wait for confirmation; those without any are left out."""
-    confirmed = select(Mark.staged_result_id)
-    query = (
-        select(Submission.assignment_id)
-        .join(StagedResult, StagedResult.submission_id == Submission.id)
-        .join(Assignment, Assignment.id == Submission.assignment_id)
-        .where(Assignment.course_id == course_id, StagedResult.id.not_in(confirmed))
-        .distinct()
-    )
-    counts = {
-        assignment_id: marks.preview_marks(session, city, assignment_id, now).count("new", "changed")
-        for assignment_id in session.scalars(query)
-    }
-    return {assignment_id: count for assignment_id, count in counts.items() if count}
-
-
 def list_assignment_lines(
     session: Session, city: City, course_id: str, now: dt.datetime
 ) -> list[AssignmentLine]:
     """Return the course's assignments with how far they are."""
-    submitted = _count_submitters(session, course_id)
-    to_confirm = count_to_confirm(session, city, course_id, now)
+    submitted = exchange.count_submitters(session, course_id)
+    to_confirm = marks.count_to_confirm(session, city, course_id, now)
     marked: dict[str, int] = {}
     for mark in marks.list_course_marks(session, course_id):
         marked[mark.assignment_id] = marked.get(mark.assignment_id, 0) + 1
@@ -171,16 +153,3 @@ def _choose_project(all_projects: list[Project], project_id: str | None) -> Proj
         if project.id == project_id:
             return project
     raise Absent
-
-
-def _count_submitters(session: Session, course_id: str) -> dict[str, int]:
-    """For how many people something was submitted, by assignment."""
-    query = (
-        select(Submission.assignment_id, func.count(SubmissionMember.person_id.distinct()))
-        .join(SubmissionMember, SubmissionMember.submission_id == Submission.id)
-        .join(Assignment, Assignment.id == Submission.assignment_id)
-        .join(Course, Course.id == Assignment.course_id)
-        .where(Course.id == course_id)
-        .group_by(Submission.assignment_id)
-    )
-    return {row[0]: row[1] for row in session.execute(query)}

@@ -11,7 +11,7 @@ from atelier import exchange, projects, roster
 from atelier.pages.answers import Absent
 from atelier.pages.visitors import Visitor
 from atelier.store import parse_account
-from atelier.store.models import Assignment, Course, Submission, SubmissionMember
+from atelier.store.models import Assignment, Course
 
 MAX_FILE_BYTES = 20_000_000
 MAX_FILES = 200
@@ -42,12 +42,12 @@ def find_submission_blob(
 
     Raises Absent.
     """
-    submission = session.get(Submission, submission_id)
+    submission = exchange.find_submission(session, submission_id)
     if submission is None:
         raise Absent
-    assignment = session.get_one(Assignment, submission.assignment_id)
+    assignment = projects.get_assignment(session, submission.assignment_id)
     allowed = (
-        _counts_for(session, submission_id, visitor.id)
+        exchange.counts_for(session, submission_id, visitor.id)
         or _is_of_team(session, submission.account, visitor.id, now)
         or roster.is_teacher(session, visitor.id, assignment.course_id, now)
     )
@@ -61,12 +61,12 @@ def find_feedback(session: Session, visitor: Visitor, submission_id: str, now: d
 
     Raises Absent.
     """
-    submission = session.get(Submission, submission_id)
+    submission = exchange.find_submission(session, submission_id)
     if submission is None:
         raise Absent
-    assignment = session.get_one(Assignment, submission.assignment_id)
+    assignment = projects.get_assignment(session, submission.assignment_id)
     taught = roster.is_teacher(session, visitor.id, assignment.course_id, now)
-    if not taught and not _counts_for(session, submission_id, visitor.id):
+    if not taught and not exchange.counts_for(session, submission_id, visitor.id):
         raise Absent
     feedback = exchange.find_confirmed_feedback(session, [submission_id])
     if feedback is None:
@@ -96,10 +96,6 @@ def read_feedback_file(archive: Path, number: str) -> bytes:
 
 def _is_page(member: tarfile.TarInfo) -> bool:
     return member.isreg() and member.name.lower().endswith(".html") and member.size <= MAX_FILE_BYTES
-
-
-def _counts_for(session: Session, submission_id: str, person_id: str) -> bool:
-    return session.get(SubmissionMember, (submission_id, person_id)) is not None
 
 
 def _is_of_team(session: Session, account: str, person_id: str, now: dt.datetime) -> bool:

@@ -3,15 +3,14 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
-from atelier import lessons, projects
+from atelier import lessons, projects, roster
 from atelier.pages.answers import Stopped
 from atelier.pages.course import TaughtCourse
 from atelier.pages.date_fields import read_day, read_turn
-from atelier.store.models import CourseClass, Lesson, LessonClass, Project, SchoolClass
+from atelier.store.models import Lesson, Project, SchoolClass
 from atelier.texts import N_, translate
 
 
@@ -57,30 +56,18 @@ class TypedLesson:
 
 def load_choices(session: Session, course: TaughtCourse, now: dt.datetime) -> LessonChoices:
     """Return the course's coming lessons of four weeks, its classes and its projects."""
-    query = (
-        select(SchoolClass)
-        .join(CourseClass, CourseClass.class_id == SchoolClass.id)
-        .where(CourseClass.course_id == course.id)
-        .order_by(SchoolClass.name, SchoolClass.id)
-    )
     of_course = projects.list_projects(session, course.id)
     titles = {project.id: project.title for project in of_course}
     lines = [
         _make_line(session, occurrence, lesson, titles)
         for occurrence, lesson in lessons.list_coming(session, course.id, now)
     ]
-    return LessonChoices(lines, list(session.scalars(query)), of_course)
+    return LessonChoices(lines, roster.list_classes_of(session, course.id), of_course)
 
 
 def _make_line(
     session: Session, occurrence: lessons.Occurrence, lesson: Lesson, titles: dict[str, str]
 ) -> LessonLine:
-    query = (
-        select(SchoolClass.name)
-        .join(LessonClass, LessonClass.class_id == SchoolClass.id)
-        .where(LessonClass.lesson_id == lesson.id)
-        .order_by(SchoolClass.name)
-    )
     return LessonLine(
         lesson_id=lesson.id,
         held_on=occurrence.held_on,
@@ -88,7 +75,7 @@ def _make_line(
         ends_at=occurrence.ends_at,
         zone=lesson.zone,
         last_on=lesson.last_on if lesson.last_on > lesson.first_on else None,
-        classes=list(session.scalars(query)),
+        classes=[found.name for found in lessons.list_classes(session, lesson.id)],
         personal=lesson.personal,
         project=titles.get(lesson.project_id or ""),
     )

@@ -4,7 +4,6 @@ import datetime as dt
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from atelier import exchange, marks, projects, roster
@@ -12,8 +11,7 @@ from atelier.pages.course import AssignmentLine, list_assignment_lines
 from atelier.pages.links import course_workspace_url, personal_workspace_url, team_workspace_url
 from atelier.pages.site import Site
 from atelier.pages.visitors import Visitor
-from atelier.store import team_account
-from atelier.store.models import Assignment, Course, Feedback, Mark, Submission, SubmissionMember, Team
+from atelier.store.models import Assignment, Course, Mark, Submission, Team
 
 # What waits for the student comes first; within a state, by deadline.
 _ORDER = {"missed": 0, "open": 0, "no_team": 0, "not_released": 1, "submitted": 2, "returned": 3}
@@ -150,55 +148,26 @@ def _make_work(
     now: dt.datetime,
 ) -> Work:
     team = teams.get(assignment.project_id or "") if assignment.kind == "team" else None
-    submissions = list_submissions_of(session, assignment.id, person_id, team)
-    feedback_of = _find_feedback(session, assignment.id, person_id)
+    submissions = exchange.list_submissions_for(session, assignment.id, person_id, team.id if team else None)
+    feedback = exchange.find_feedback_for(session, assignment.id, person_id)
     return Work(
         title=assignment.title,
         kind=assignment.kind,
         zone=assignment.zone,
         due_at=assignment.due_at,
-        state=_judge(session, assignment, team, submissions, bool(mark or feedback_of), now),
+        state=_judge(session, assignment, team, submissions, bool(mark or feedback), now),
         team_name=team.name if team else None,
         receipts=[Receipt(s.id, s.received_at, s.late) for s in submissions],
         mark=mark.mark if mark else None,
         points=mark.points if mark else None,
         max_points=mark.max_points if mark else None,
-        feedback_of=feedback_of,
+        feedback_of=feedback.submission_id if feedback else None,
         url=team_workspace_url(site, team.id, person_id) if team else _own_url(site, assignment, person_id),
     )
 
 
 def _own_url(site: Site, assignment: Assignment, person_id: str) -> str:
     return personal_workspace_url(site, person_id) if assignment.kind == "individual" else ""
-
-
-def list_submissions_of(
-    session: Session, assignment_id: str, person_id: str, team: Team | None
-) -> list[Submission]:
-    """Return what counts for the person, or was submitted by the team the person is in now; newest first."""
-    counts = select(SubmissionMember.submission_id).where(SubmissionMember.person_id == person_id)
-    mine: list[ColumnElement[bool]] = [Submission.id.in_(counts)]
-    if team is not None:
-        mine.append(Submission.account == team_account(team.id))
-    query = (
-        select(Submission)
-        .where(Submission.assignment_id == assignment_id, or_(*mine))
-        .order_by(Submission.received_at.desc(), Submission.id)
-    )
-    return list(session.scalars(query))
-
-
-def _find_feedback(session: Session, assignment_id: str, person_id: str) -> str | None:
-    """The newest of the person's submissions whose feedback a teacher has confirmed."""
-    query = (
-        select(Submission.id)
-        .join(Feedback, Feedback.submission_id == Submission.id)
-        .join(SubmissionMember, SubmissionMember.submission_id == Submission.id)
-        .where(Submission.assignment_id == assignment_id, SubmissionMember.person_id == person_id)
-        .where(Feedback.confirmed_at.is_not(None))
-        .order_by(Submission.received_at.desc())
-    )
-    return session.scalars(query.limit(1)).first()
 
 
 def _judge(

@@ -1,14 +1,16 @@
 """Signing in to the pages, out of them, and choosing a language."""
 
+import datetime as dt
 import secrets
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from atelier.pages.answers import HubSilent, show_problem
+from atelier import roster
+from atelier.pages.answers import HubSilent, Problem, show_problem
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm, session_cookie_name
 from atelier.pages.hub_identity import (
     HubRefused,
@@ -19,19 +21,48 @@ from atelier.pages.hub_identity import (
     make_secret,
 )
 from atelier.pages.site import Site
-from atelier.pages.visitors import Visitor, end_session, find_active_person, start_session
+from atelier.pages.visitors import end_session, find_active_person, start_session
 from atelier.settings import SERVICE_PREFIX
-from atelier.store.models import Person
 from atelier.texts import LANGUAGES, N_
 
 router = APIRouter()
 
 ATTEMPT_LENGTH_S = 600
+LOST_ATTEMPT = Problem(
+    400,
+    N_("Signing in was interrupted"),
+    N_("It took too long, or another tab was faster. Start again; nothing is lost."),
+    SERVICE_PREFIX + "sign-in",
+    N_("Sign in"),
+)
 
 
 def attempt_cookie_name(site: Site, state: str) -> str:
     """Return the cookie of one attempt to sign in: two tabs may try at the same time."""
     return ("__Host-" if site.https else "") + f"atelier-sign-in-{state[:8]}"
+
+
+def write_attempt(state: str, verifier: str, back_path: str, now: dt.datetime) -> str:
+    """Return the value of an attempt's cookie; its time bounds it, because the cookie itself has no end."""
+    begun_at_s = int(now.timestamp())
+    return urlencode({"state": state, "verifier": verifier, "next": back_path, "begun": begun_at_s})
+
+
+def read_attempt(value: str, now: dt.datetime) -> dict[str, str]:
+    """Return what `write_attempt` wrote, or nothing when it is of another form or older than ten minutes."""
+    attempt = {key: values[0] for key, values in parse_qs(value).items()}
+    begun = attempt.get("begun", "")
+    if not (begun.isascii() and begun.isdecimal() and len(begun) < 12):
+        return {}
+    age_s = now.timestamp() - int(begun)
+    return attempt if 0 <= age_s < ATTEMPT_LENGTH_S else {}
+
+
+def list_lost_attempts(site: Site, cookies: Mapping[str, str]) -> list[str]:
+    """Return the names of attempts that are over: a browser that stays open would collect them."""
+    ours = attempt_cookie_name(site, "")
+    attempts = {name: value for name, value in cookies.items() if name.startswith(ours)}
+    return [name for name, value in attempts.items() if not read_attempt(value, site.now())]
 
 
 def check_back_path(path: str) -> str:
@@ -41,20 +72,14 @@ def check_back_path(path: str) -> str:
 
 
 @router.get("/sign-in")
-def begin_sign_in(site: CurrentSite, next: str = "") -> Response:
-    """Send the browser to the hub. State, verifier and the way back wait in a cookie of ten minutes."""
+def begin_sign_in(request: Request, site: CurrentSite, next: str = "") -> Response:
+    """Send the browser to the hub. State, verifier and the way back wait in a cookie, for ten minutes."""
     state, verifier = make_secret(), make_secret()
     answer = RedirectResponse(make_authorize_url(site, state, verifier), status_code=303)
-    attempt = urlencode({"state": state, "verifier": verifier, "next": check_back_path(next)})
-    answer.set_cookie(
-        attempt_cookie_name(site, state),
-        attempt,
-        max_age=ATTEMPT_LENGTH_S,
-        path="/",
-        secure=site.https,
-        httponly=True,
-        samesite="lax",
-    )
+    for lost in list_lost_attempts(site, request.cookies):
+        _delete_cookie(answer, site, lost)
+    attempt = write_attempt(state, verifier, check_back_path(next), site.now())
+    _set_cookie(answer, site, attempt_cookie_name(site, state), attempt)
     return answer
 
 
@@ -62,16 +87,16 @@ def begin_sign_in(site: CurrentSite, next: str = "") -> Response:
 async def finish_sign_in(request: Request, site: CurrentSite, code: str = "", state: str = "") -> Response:
     """The hub has named the browser's owner: start a session if that is an active person on the roster."""
     cookie_name = attempt_cookie_name(site, state)
-    attempt = {key: values[0] for key, values in parse_qs(request.cookies.get(cookie_name, "")).items()}
+    attempt = read_attempt(request.cookies.get(cookie_name, ""), site.now())
     # No attempt and no state are equal, too: then anybody's code would sign this browser in as somebody else.
     begun = bool(code and state and attempt.get("verifier"))
     if not begun or not secrets.compare_digest(attempt.get("state", "").encode(), state.encode()):
-        return _show_lost_attempt(request)
+        return show_problem(request, LOST_ATTEMPT)
     try:
         token = await fetch_token(site, code, attempt.get("verifier", ""))
         account = await find_account(site, token)
     except HubRefused:
-        return _show_lost_attempt(request)
+        return show_problem(request, LOST_ATTEMPT)
     except HubUnreachable:
         raise HubSilent from None
     # In a thread: it waits for the database's one writer, and everybody else must not wait with it.
@@ -79,8 +104,8 @@ async def finish_sign_in(request: Request, site: CurrentSite, code: str = "", st
     if secret is None:
         return _show_not_for_pages(request, site)
     answer = RedirectResponse(check_back_path(attempt.get("next", "")), status_code=303)
-    answer.delete_cookie(cookie_name, path="/", secure=site.https, httponly=True, samesite="lax")
-    _set_session_cookie(answer, site, f"{secret}.{token}")
+    _delete_cookie(answer, site, cookie_name)
+    _set_cookie(answer, site, session_cookie_name(site), f"{secret}.{token}")
     return answer
 
 
@@ -90,9 +115,7 @@ def sign_out(site: CurrentSite, visitor: CurrentVisitor) -> Response:
     with site.sessions.begin() as session:
         end_session(session, visitor.session_key)
     answer = RedirectResponse(f"{site.hub_url}/hub/logout", status_code=303)
-    answer.delete_cookie(
-        session_cookie_name(site), path="/", secure=site.https, httponly=True, samesite="lax"
-    )
+    _delete_cookie(answer, site, session_cookie_name(site))
     return answer
 
 
@@ -100,15 +123,10 @@ def sign_out(site: CurrentSite, visitor: CurrentVisitor) -> Response:
 def choose_language(site: CurrentSite, visitor: CurrentVisitor, form: SentForm) -> Response:
     """Keep the person's own choice of language."""
     language = str(form.get("language", ""))
-    with site.sessions.begin() as session:
-        _set_language(session, visitor, language)
+    if language in LANGUAGES:
+        with site.sessions.begin() as session:
+            roster.choose_language(session, visitor.id, language)
     return RedirectResponse(check_back_path(str(form.get("next", ""))), status_code=303)
-
-
-def _set_language(session: Session, visitor: Visitor, language: str) -> None:
-    person = session.get(Person, visitor.id)
-    if person is not None and language in LANGUAGES:
-        person.language = language
 
 
 def _start_session(site: Site, account: str | None) -> str | None:
@@ -119,30 +137,21 @@ def _start_session(site: Site, account: str | None) -> str | None:
         return start_session(session, person.id, site.now())
 
 
-def _set_session_cookie(answer: Response, site: Site, value: str) -> None:
+def _set_cookie(answer: Response, site: Site, name: str, value: str) -> None:
     # No max_age and no Domain: gone with the browser, and sent to this one host only.
-    answer.set_cookie(
-        session_cookie_name(site), value, path="/", secure=site.https, httponly=True, samesite="lax"
-    )
+    answer.set_cookie(name, value, path="/", secure=site.https, httponly=True, samesite="lax")
 
 
-def _show_lost_attempt(request: Request) -> Response:
-    return show_problem(
-        request,
-        400,
-        N_("Signing in was interrupted"),
-        N_("It took too long, or another tab was faster. Start again; nothing is lost."),
-        SERVICE_PREFIX + "sign-in",
-        N_("Sign in"),
-    )
+def _delete_cookie(answer: Response, site: Site, name: str) -> None:
+    answer.delete_cookie(name, path="/", secure=site.https, httponly=True, samesite="lax")
 
 
 def _show_not_for_pages(request: Request, site: Site) -> Response:
-    return show_problem(
-        request,
+    problem = Problem(
         403,
         N_("This account has no pages here"),
         N_("It is not, or no longer, on your school's roster. Use another account, or ask your teacher."),
         f"{site.hub_url}/hub/logout",
         N_("Use another account"),
     )
+    return show_problem(request, problem)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from atelier import projects, roster
 from atelier.pages.answers import Absent, Stopped
 from atelier.pages.guard import CurrentSite, CurrentVisitor, SentForm
 from atelier.pages.visitors import Visitor
-from atelier.store.models import ClassMembership, Course, Person, SchoolClass
+from atelier.store.models import Person
 
 router = APIRouter()
 
@@ -41,7 +40,7 @@ def show_start(request: Request, site: CurrentSite, visitor: CurrentVisitor) -> 
     """Choose a template, a title, the classes and, for a school administrator, the teacher."""
     _check_may_start(visitor)
     with site.sessions() as session:
-        classes = _list_classes(session, visitor.school_id)
+        classes = _list_classes(session, visitor.school_id, site.now())
         teachers = _list_possible_teachers(session, visitor)
     templates = projects.list_templates(site.settings.templates_dir)
     return site.render(request, "start.html", templates=templates, classes=classes, teachers=teachers)
@@ -76,7 +75,7 @@ def show_school(request: Request, site: CurrentSite, visitor: CurrentVisitor) ->
     if not visitor.manages_school:
         raise Absent
     with site.sessions() as session:
-        classes = _list_classes(session, visitor.school_id)
+        classes = _list_classes(session, visitor.school_id, site.now())
         courses = _list_courses(session, visitor.school_id, site.now())
     return site.render(request, "school.html", classes=classes, courses=courses)
 
@@ -86,16 +85,8 @@ def _check_may_start(visitor: Visitor) -> None:
         raise Absent
 
 
-def _list_classes(session: Session, school_id: str) -> list[ClassLine]:
-    query = (
-        select(ClassMembership.class_id, func.count(ClassMembership.person_id.distinct()))
-        .join(Person, Person.id == ClassMembership.person_id)
-        .join(SchoolClass, SchoolClass.id == ClassMembership.class_id)
-        .where(SchoolClass.school_id == school_id, Person.deactivated_at.is_(None))
-        .where(ClassMembership.until_at.is_(None))
-        .group_by(ClassMembership.class_id)
-    )
-    counts: dict[str, int] = {row[0]: row[1] for row in session.execute(query)}
+def _list_classes(session: Session, school_id: str, now: dt.datetime) -> list[ClassLine]:
+    counts = roster.count_students(session, school_id, now)
     return [
         ClassLine(c.id, c.name, c.school_year, counts.get(c.id, 0))
         for c in roster.list_classes(session, school_id)
@@ -103,18 +94,13 @@ def _list_classes(session: Session, school_id: str) -> list[ClassLine]:
 
 
 def _list_courses(session: Session, school_id: str, now: dt.datetime) -> list[CourseLine]:
-    query = (
-        select(Course)
-        .where(Course.school_id == school_id, Course.archived_at.is_(None))
-        .order_by(Course.title)
-    )
     return [
         CourseLine(
             course.slug,
             course.title,
             [person.display_name for person in roster.list_teachers(session, course.id, now)],
         )
-        for course in session.scalars(query)
+        for course in projects.list_courses(session, school_id)
     ]
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
 from atelier.pages.feedback import (
+    Download,
     find_feedback,
     find_submission_blob,
     list_feedback_files,
@@ -12,6 +13,7 @@ from atelier.pages.feedback import (
 from atelier.pages.guard import CurrentSite, CurrentVisitor
 from atelier.pages.links import personal_workspace_url
 from atelier.pages.my_work import list_course_cards
+from atelier.pages.site import Site
 
 router = APIRouter()
 
@@ -40,10 +42,7 @@ def show_my_work(request: Request, site: CurrentSite, visitor: CurrentVisitor) -
 def download_submission(site: CurrentSite, visitor: CurrentVisitor, submission_id: str) -> Response:
     """Give an own submission back as it was received; a teacher of the course gets it as well."""
     with site.sessions() as session:
-        found = find_submission_blob(session, visitor, submission_id, site.now())
-    return FileResponse(
-        site.services.blobs.find(found.sha256), media_type="application/gzip", filename=found.file_name
-    )
+        return _send(site, find_submission_blob(session, visitor, submission_id, site.now()))
 
 
 @router.get("/feedback/{submission_id}")
@@ -61,10 +60,7 @@ def show_feedback(
 def download_feedback(site: CurrentSite, visitor: CurrentVisitor, submission_id: str) -> Response:
     """Give all files of the feedback as one archive."""
     with site.sessions() as session:
-        feedback = find_feedback(session, visitor, submission_id, site.now())
-    return FileResponse(
-        site.services.blobs.find(feedback.sha256), media_type="application/gzip", filename=feedback.file_name
-    )
+        return _send(site, find_feedback(session, visitor, submission_id, site.now()))
 
 
 @router.get("/feedback/{submission_id}/files/{number}")
@@ -80,3 +76,8 @@ def show_feedback_file(
         media_type="text/html; charset=utf-8",
         headers={"Content-Security-Policy": FEEDBACK_POLICY, "X-Content-Type-Options": "nosniff"},
     )
+
+
+def _send(site: Site, download: Download) -> Response:
+    path = site.services.blobs.find(download.sha256)
+    return FileResponse(path, media_type="application/gzip", filename=download.file_name)

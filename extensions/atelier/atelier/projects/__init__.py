@@ -11,7 +11,7 @@ from atelier.projects.assignments import (
 )
 from atelier.projects.course_classes import add_class, list_other_classes
 from atelier.projects.course_projects import create_project, find_project, list_projects
-from atelier.projects.courses import create_course, find_course, find_free_slug, start_course
+from atelier.projects.courses import create_course, find_course, find_free_slug, list_courses, start_course
 from atelier.projects.errors import AmbiguousTime, NonexistentTime, NotFound, ProjectError, TemplateError
 from atelier.projects.local_time import make_instant
 from atelier.projects.slugs import make_slug
@@ -54,6 +54,7 @@ __all__ = [
     "form_teams",
     "get_assignment",
     "list_assignments",
+    "list_courses",
     "list_members",
     "list_other_classes",
     "list_projects",

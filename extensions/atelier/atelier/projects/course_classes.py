@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from atelier import roster
@@ -13,7 +12,7 @@ from atelier.texts import N_
 
 def list_other_classes(session: Session, course_id: str) -> list[SchoolClass]:
     """Return the classes of the course's school that are not taught in it, the newest school year first."""
-    taught = set(session.scalars(select(CourseClass.class_id).where(CourseClass.course_id == course_id)))
+    taught = {found.id for found in roster.list_classes_of(session, course_id)}
     school_id = session.get_one(Course, course_id).school_id
     return [found for found in roster.list_classes(session, school_id) if found.id not in taught]
 

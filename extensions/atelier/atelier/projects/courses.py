@@ -101,6 +101,12 @@ def find_course(session: Session, slug: str) -> Course:
     return course
 
 
+def list_courses(session: Session, school_id: str) -> list[Course]:
+    """Return the courses that a school answers for, by title; archived courses are left out."""
+    query = select(Course).where(Course.school_id == school_id, Course.archived_at.is_(None))
+    return list(session.scalars(query.order_by(Course.title, Course.slug)))
+
+
 def find_free_slug(session: Session, slug: str) -> str:
     """Return `slug`, or the first of `slug-2`, `slug-3` … that no course of the city has."""
     taken = set(session.scalars(select(Course.slug)))

@@ -5,7 +5,7 @@ import random
 import unicodedata
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from atelier import roster
@@ -153,7 +153,7 @@ def list_members(session: Session, team_id: str, now: dt.datetime) -> list[Perso
     query = (
         select(Person)
         .join(TeamMembership, TeamMembership.person_id == Person.id)
-        .where(TeamMembership.team_id == team_id, *_open_at(now))
+        .where(TeamMembership.team_id == team_id, TeamMembership.holds_at(now))
         .order_by(Person.family_name, Person.given_name, Person.id)
         .distinct()
     )
@@ -171,7 +171,8 @@ def list_teams_of(session: Session, person_id: str, now: dt.datetime) -> list[Te
     query = (
         select(Team)
         .join(TeamMembership, TeamMembership.team_id == Team.id)
-        .where(TeamMembership.person_id == person_id, *_open_at(now), Team.dissolved_at.is_(None))
+        .where(TeamMembership.person_id == person_id, TeamMembership.holds_at(now))
+        .where(Team.dissolved_at.is_(None))
         .order_by(Team.created_at, Team.id)
         .distinct()
     )
@@ -191,11 +192,6 @@ def _lock_project(session: Session, project_id: str) -> None:
 
 def _find_course_id(session: Session, team: Team) -> str:
     return session.get_one(Project, team.project_id).course_id
-
-
-def _open_at(now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
-    until = TeamMembership.until_at
-    return (TeamMembership.from_at <= now, until.is_(None) | (until > now))
 
 
 def _list_open_memberships(session: Session, team_id: str) -> list[TeamMembership]:

@@ -6,12 +6,12 @@ role.
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, select, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, func, select, true
+from sqlalchemy.orm import Session
 
-from atelier.roster.people import order_of_class
+from atelier.roster.people import order_of_class, sort_classes
 from atelier.store.models import ClassMembership, Course, CourseClass, Enrolment, Person, SchoolClass
 
 CourseRole = Literal["student", "teacher"]
@@ -48,7 +48,7 @@ def list_courses_of(session: Session, person_id: str, now: dt.datetime) -> list[
         select(Course)
         .join(CourseClass, CourseClass.course_id == Course.id)
         .join(ClassMembership, ClassMembership.class_id == CourseClass.class_id)
-        .where(ClassMembership.person_id == person_id, *_current(ClassMembership, now))
+        .where(ClassMembership.person_id == person_id, ClassMembership.holds_at(now))
         .where(Course.archived_at.is_(None))
     )
     asked: tuple[tuple[Select[Course], CourseRole], ...] = (
@@ -78,6 +78,30 @@ def list_teachers(session: Session, course_id: str, now: dt.datetime) -> list[Pe
     return sorted(set(session.scalars(query)), key=lambda p: (p.family_name, p.given_name, p.id))
 
 
+def list_classes_of(session: Session, course_id: str) -> list[SchoolClass]:
+    """Return the classes that are taught in a course, the newest school year first, then 7А before 10Б."""
+    query = (
+        select(SchoolClass)
+        .join(CourseClass, CourseClass.class_id == SchoolClass.id)
+        .where(CourseClass.course_id == course_id)
+    )
+    return sort_classes(session.scalars(query))
+
+
+def count_students(session: Session, school_id: str, now: dt.datetime) -> dict[str, int]:
+    """Return by class how many active people are in it at `now`; empty classes are left out."""
+    query = (
+        select(ClassMembership.class_id, func.count(ClassMembership.person_id.distinct()))
+        .join(Person, Person.id == ClassMembership.person_id)
+        .join(SchoolClass, SchoolClass.id == ClassMembership.class_id)
+        .where(SchoolClass.school_id == school_id, Person.deactivated_at.is_(None))
+        .where(ClassMembership.holds_at(now))
+        .group_by(ClassMembership.class_id)
+    )
+    counts: dict[str, int] = dict(session.execute(query).all())
+    return counts
+
+
 def is_teacher(session: Session, person_id: str, course_id: str, now: dt.datetime) -> bool:
     """Whether an active person teaches the course at `now`."""
     query = _enrolled(course_id, "teacher", now).where(Person.id == person_id)
@@ -96,7 +120,7 @@ def _student_queries(course_id: str, now: dt.datetime) -> tuple[Select[Person], 
         .join(ClassMembership, ClassMembership.person_id == Person.id)
         .join(CourseClass, CourseClass.class_id == ClassMembership.class_id)
         .where(CourseClass.course_id == course_id, Person.role == "student")
-        .where(Person.deactivated_at.is_(None), *_current(ClassMembership, now))
+        .where(Person.deactivated_at.is_(None), ClassMembership.holds_at(now))
     )
     return by_class, _enrolled(course_id, "student", now)
 
@@ -107,7 +131,7 @@ def _enrolled(course_id: str, role: CourseRole, now: dt.datetime) -> Select[Pers
         select(Person)
         .join(Enrolment, Enrolment.person_id == Person.id)
         .where(Enrolment.course_id == course_id, Enrolment.role == role, may_have_role)
-        .where(Person.deactivated_at.is_(None), *_current(Enrolment, now))
+        .where(Person.deactivated_at.is_(None), Enrolment.holds_at(now))
     )
 
 
@@ -115,15 +139,8 @@ def _courses(*conditions: ColumnElement[bool], now: dt.datetime) -> Select[Cours
     return (
         select(Course)
         .join(Enrolment, Enrolment.course_id == Course.id)
-        .where(*conditions, *_current(Enrolment, now), Course.archived_at.is_(None))
+        .where(*conditions, Enrolment.holds_at(now), Course.archived_at.is_(None))
     )
-
-
-def _current(
-    model: type[ClassMembership] | type[Enrolment], now: dt.datetime
-) -> tuple[ColumnElement[bool], ...]:
-    until: InstrumentedAttribute[Any] = model.until_at
-    return model.from_at <= now, until.is_(None) | (until > now)
 
 
 def _list_places(
@@ -134,7 +151,7 @@ def _list_places(
     query = (
         select(ClassMembership.person_id, SchoolClass.name, ClassMembership.number)
         .join(SchoolClass, SchoolClass.id == ClassMembership.class_id)
-        .where(ClassMembership.person_id.in_(person_ids), *_current(ClassMembership, now))
+        .where(ClassMembership.person_id.in_(person_ids), ClassMembership.holds_at(now))
         .order_by(SchoolClass.id.in_(of_course), ClassMembership.from_at, ClassMembership.id)
     )
     return {person_id: (name, number) for person_id, name, number in session.execute(query)}

@@ -1,12 +1,14 @@
 """People, their classes and identities: what school staff changes."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from atelier.roster.roster_file import clean_class_name, clean_name
 from atelier.store.models import Enrolment, Identity, Person, RosterChange, SchoolClass
+from atelier.texts import LANGUAGES
 
 
 def note_change(session: Session, reason: str, now: dt.datetime) -> None:
@@ -39,8 +41,12 @@ def list_people(session: Session, school_id: str) -> list[Person]:
 
 def list_classes(session: Session, school_id: str) -> list[SchoolClass]:
     """Return a school's classes, the newest school year first, then 7А before 10Б."""
-    query = select(SchoolClass).where(SchoolClass.school_id == school_id)
-    return sorted(session.scalars(query), key=lambda c: (-c.school_year, order_of_class(c.name)))
+    return sort_classes(session.scalars(select(SchoolClass).where(SchoolClass.school_id == school_id)))
+
+
+def sort_classes(classes: Iterable[SchoolClass]) -> list[SchoolClass]:
+    """Return classes in the order in which everybody lists them: newest school year, grade, letter."""
+    return sorted(classes, key=lambda c: (-c.school_year, order_of_class(c.name), c.id))
 
 
 def order_of_class(name: str) -> tuple[int, str]:
@@ -99,6 +105,13 @@ def rename(session: Session, person_id: str, given: str, family: str) -> Person:
         raise ValueError(f"{given!r} {family!r} is no name; write letters, at most 80 for each part")
     person.given_name, person.family_name = names[0], names[1]
     return person
+
+
+def choose_language(session: Session, person_id: str, language: str) -> None:
+    """Keep the language that a person has chosen for herself. Raises LookupError, ValueError."""
+    if language not in LANGUAGES:
+        raise ValueError(f"{language!r} is no language of ours; there are: {', '.join(LANGUAGES)}")
+    find_person(session, person_id).language = language
 
 
 def release_address(session: Session, email: str, now: dt.datetime, provider: str = "google") -> None:

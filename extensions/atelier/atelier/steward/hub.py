@@ -100,7 +100,8 @@ class HubClient:
 
         201: up; 202: starting; 400: somebody was faster, or it is stopping; 404: no such account yet; 429:
         too many starts under way. Waits for the start, up to the hub's `slow_spawn_timeout` (10 s). Raises
-        HubRefused for a start that failed.
+        HubRefused for a start that failed: also for a 503, when the hub itself says it (no home is left, the
+        image is missing).
         """
         fine = (201, 202, 400, 404, 429)
         answer = await self._ask("POST", _path("users", name, "server"), fine=fine)
@@ -168,7 +169,7 @@ class HubClient:
             return answer
         if answer.status_code == 404 and missing_ok:
             return None
-        if answer.status_code in (502, 503, 504):
+        if answer.status_code in (502, 503, 504) and not _is_the_hubs_own(answer):
             raise HubUnreachable(f"{method} {path}: {answer.status_code}")
         raise HubRefused(f"{method} {path}: {answer.status_code} {_reason(answer)}")
 
@@ -193,6 +194,18 @@ def _read_server(server: dict[str, Any]) -> Server:
 
 def _read_instant(text: str | None) -> dt.datetime | None:
     return dt.datetime.fromisoformat(text) if text else None
+
+
+def _is_the_hubs_own(answer: httpx.Response) -> bool:
+    """Whether an error comes from a hub that is up: its API says it in JSON, with the status in it.
+
+    A spawner's HTTPError keeps its status on the way through the hub; what stands in for a hub that is down
+    (a proxy) has a page of its own.
+    """
+    try:
+        return bool(answer.json()["status"] == answer.status_code)
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _reason(answer: httpx.Response) -> str:

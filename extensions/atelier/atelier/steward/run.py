@@ -11,17 +11,18 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from atelier.failures import name_failure
 from atelier.logs import set_up_logs
 from atelier.settings import StewardSettings, secrets_dir
 from atelier.steward.hub import HubClient, HubRefused, HubUnreachable
 from atelier.steward.lessons import LessonKeeper
-from atelier.steward.noting import make_note
+from atelier.steward.noting import Note
 from atelier.steward.repair import Steward
 from atelier.store import make_session_factory, open_database, utc_now
 from atelier.store.models import RosterChange
@@ -48,10 +49,11 @@ class Loop:
     hub_is_up: bool = True
     trouble: str | None = None
     lessons: LessonKeeper | None = None
-    note_round: Callable[[], None] = lambda: None
+    note: Note = field(default_factory=lambda: Note(None, time.time))
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Tick until `stopping` is set; a tick under way is then cut off (all of it may be repeated)."""
+        self._try_to_note(self.note.begin)
         end = asyncio.create_task(stopping.wait())
         while not end.done():
             tick = asyncio.create_task(self.tick())
@@ -64,20 +66,17 @@ class Loop:
         """Do what is due. Never raises for a silent hub or a locked database: the next tick tries again."""
         try:
             await self._do_what_is_due()
-            if self.trouble not in ("hub-refuses", "unexpected-error"):  # those end with a whole round
-                self._end_trouble()
+            if self.trouble is None:  # a trouble ends with a round that is well, see `_round`
+                self._try_to_note(self.note.note_look)
         except HubUnreachable as error:
             self._note_trouble(f"hub-silent: {error}")
             self.hub_is_up = False
         except HubRefused as error:
             self._note_trouble(f"hub-refuses: {error}")
-            self.sweep_due_s = self.monotonic() + RETRY_S
         except SQLAlchemyError as error:
-            self._note_trouble(f"database-error: {type(error).__name__}: {str(error).splitlines()[0]}")
-
+            self._note_trouble(f"database-error: {name_failure(error)}")
         except Exception:  # noqa: BLE001 - rights must end although one round has met what nobody foresaw
             self._note_trouble("unexpected-error: see the traceback", traceback=True)
-            self.sweep_due_s = self.monotonic() + RETRY_S
 
     async def _do_what_is_due(self) -> None:
         now_s = self.monotonic()
@@ -87,8 +86,10 @@ class Loop:
             self._note_hub_is_up()
         change = self._last_change()
         if now_s >= self.sweep_due_s:
+            # Before it begins, so that nothing but a full round that failed decides about the next one.
+            self.sweep_due_s = now_s + RETRY_S
             await self._round(self.steward.sweep, change)
-            self._note_round()
+            self._try_to_note(self.note.note_round)
             took_s = self.monotonic() - now_s
             # In a large city a full round is work for the hub: it gets at most a tenth of the hub's time.
             self.sweep_due_s = now_s + max(self.sweep_s, 10 * took_s)
@@ -106,9 +107,9 @@ class Loop:
         self._end_trouble()
         self.seen_change = change  # read before the round: what came during it gets a round of its own
 
-    def _note_round(self) -> None:
+    def _try_to_note(self, note: Callable[[], None]) -> None:
         try:
-            self.note_round()
+            note()
         except OSError as error:  # monitoring must not end what it watches
             log.warning("not-noted: %s", error)
 
@@ -163,7 +164,7 @@ async def _serve(steward: Steward, settings: StewardSettings) -> None:
         steward.hub, steward.sessions, steward.city, steward.clock, settings.steward_lesson_starts, quiet
     )
     loop = Loop(steward, settings.steward_poll_s, settings.steward_sweep_s, running.time, lessons=lessons)
-    loop.note_round = make_note(settings.metrics_dir, time.time)
+    loop.note = Note(settings.metrics_dir, time.time)
     try:
         await loop.run(stopping)
     finally:

@@ -10,10 +10,9 @@ Who is shared into what (docs/decisions/what-the-steward-shares.md):
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select, union
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from atelier.store import course_account, team_account
 from atelier.store.models import (
@@ -74,9 +73,7 @@ def _teachers(
         select(Enrolment.course_id, Enrolment.person_id)
         .join(Course, Course.id == Enrolment.course_id)
         .join(Person, Person.id == Enrolment.person_id)
-        .where(
-            Person.role != "student", Enrolment.role == "teacher", *active_course, *_current(Enrolment, now)
-        )
+        .where(Person.role != "student", Enrolment.role == "teacher", *active_course, Enrolment.holds_at(now))
     )
     return session.execute(query)
 
@@ -87,10 +84,10 @@ def _members(session: Session, now: dt.datetime) -> Iterable[Row[str, str]]:
         select(CourseClass.course_id, ClassMembership.person_id)
         .join(CourseClass, CourseClass.class_id == ClassMembership.class_id)
         .join(Person, Person.id == ClassMembership.person_id)
-        .where(Person.role == "student", *_current(ClassMembership, now))
+        .where(Person.role == "student", ClassMembership.holds_at(now))
     )
     by_name = select(Enrolment.course_id, Enrolment.person_id).where(
-        Enrolment.role == "student", *_current(Enrolment, now)
+        Enrolment.role == "student", Enrolment.holds_at(now)
     )
     students = union(by_class, by_name).subquery()
     query = (
@@ -101,7 +98,7 @@ def _members(session: Session, now: dt.datetime) -> Iterable[Row[str, str]]:
             students,
             (students.c.course_id == Project.course_id) & (students.c.person_id == TeamMembership.person_id),
         )
-        .where(*_current(TeamMembership, now))
+        .where(TeamMembership.holds_at(now))
     )
     return session.execute(query)
 
@@ -114,13 +111,6 @@ def _teams(session: Session, active_course: tuple[ColumnElement[bool], ...]) -> 
         .where(Team.dissolved_at.is_(None), *active_course)
     )
     return session.execute(query)
-
-
-def _current(
-    model: type[ClassMembership] | type[Enrolment] | type[TeamMembership], now: dt.datetime
-) -> tuple[ColumnElement[bool], ...]:
-    until: InstrumentedAttribute[Any] = model.until_at
-    return model.from_at <= now, until.is_(None) | (until > now)
 
 
 def _group(pairs: Iterable[Row[str, str]], people: set[str]) -> dict[str, frozenset[str]]:

@@ -9,12 +9,16 @@ Two ways to a session, because SQLite has one writer at a time:
 """
 
 import datetime as dt
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
+
+BUSY = 15.0  # seconds that a process waits for another one's write
 
 
 class SessionFactory(sessionmaker[Session]):
@@ -38,7 +42,8 @@ def utc_now() -> dt.datetime:
 
 def open_database(url: str) -> Engine:
     """Return an engine for `url` (``sqlite:///path`` or ``postgresql+psycopg://…``). Creates no tables."""
-    engine = create_engine(url, pool_pre_ping=True)
+    # hide_parameters: an error's text goes to people and logs, and parameters are names and addresses.
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_sqlite_pragmas)
         event.listen(engine, "begin", _begin_sqlite)
@@ -54,9 +59,26 @@ def _set_sqlite_pragmas(connection: Any, _record: Any) -> None:
     # synchronous=FULL: a receipt is a promise, also when the power goes (WAL's NORMAL may lose a commit).
     # busy_timeout: web and steward write from two processes.
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+    cursor.execute(f"PRAGMA busy_timeout={BUSY * 1000:.0f}")
+    _set_write_ahead_log(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _set_write_ahead_log(cursor: Any) -> None:
+    # A new file's change to WAL is the one lock that SQLite does not wait for, whatever busy_timeout says:
+    # web and steward that open it at the same moment would meet "database is locked".
+    end = time.monotonic() + BUSY
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

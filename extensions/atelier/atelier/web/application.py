@@ -1,7 +1,7 @@
 """The application of the web process: three interfaces below one prefix, each with its own rules.
 
 * ``internal/``  the hub asks who is who (a token of its own, never through the proxy);
-* ``api/v1/``    workspaces move archives (their own hub token);
+* ``api/v1/``    workspaces move archives (their own hub token, never through the proxy either);
 * everything else: pages for people (a session of their own, on the service's own host).
 
 The first two are applications of their own, so that none shares error pages, body limits or sign-in with
@@ -31,6 +31,8 @@ from hub_config.city import City, load_city
 
 PAGE_BODY_LIMIT_BYTES = 1024 * 1024
 HUB_TIMEOUT_S = 10.0
+# The hub answers one question after the other: more at once only wait, there instead of here.
+HUB_CONNECTIONS = 32
 _STALE_UPLOAD_S = 24 * 3600.0
 
 
@@ -49,6 +51,7 @@ def create_app(
         sessions=sessions or make_session_factory(open_database(settings.database_url)),
         blobs=BlobStore(Path(settings.blob_dir)),
         hub=hub or _make_hub_client(settings),
+        workspaces_hub=hub or _make_hub_client(settings),
         clock=clock,
     )
     services.blobs.prepare()
@@ -72,9 +75,9 @@ def create_app(
 
 
 def _mount_for_machines(app: FastAPI, services: Services, metrics: Metrics) -> None:
-    """What is no page and knows no session; a request from a browser finds only the exchange."""
+    """What is no page and knows no session; nothing that came through the proxy finds it."""
     app.mount(f"{SERVICE_PREFIX}internal", NoFailureEscapes(DirectOnly(create_internal_app(services))))
-    app.mount(f"{SERVICE_PREFIX}api/v1", NoFailureEscapes(exchange.create_api(services)))
+    app.mount(f"{SERVICE_PREFIX}api/v1", NoFailureEscapes(DirectOnly(exchange.create_api(services))))
     answer = DirectOnly(AnswerMetrics(metrics, services))
     app.router.routes.append(Route(f"{SERVICE_PREFIX}metrics", answer, methods=["GET"]))
 
@@ -87,8 +90,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await services.hub.aclose()
+        await services.workspaces_hub.aclose()
 
 
 def _make_hub_client(settings: WebSettings) -> httpx.AsyncClient:
     # trust_env off: a proxy variable of the host must not see workspaces' tokens.
-    return httpx.AsyncClient(base_url=settings.hub_api_url, timeout=HUB_TIMEOUT_S, trust_env=False)
+    limits = httpx.Limits(max_connections=HUB_CONNECTIONS)
+    return httpx.AsyncClient(
+        base_url=settings.hub_api_url, timeout=HUB_TIMEOUT_S, limits=limits, trust_env=False
+    )

@@ -14,12 +14,11 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
+from atelier_nbgrader.conductor import INFO_FD
 from atelier_nbgrader.language import translate as _
 from atelier_nbgrader.sandbox import bubblewrap
-from atelier_nbgrader.sandbox.conductor import INFO_FD
 from atelier_nbgrader.sandbox.limits import Limits
 
-CONDUCTOR = Path(__file__).with_name("conductor.py")
 SPARE_S = 30.0
 KINDS = frozenset(
     {"text/plain", "text/html", "text/latex", "text/markdown", "image/png", "image/jpeg", "image/svg+xml"}
@@ -99,7 +98,7 @@ def _copy_font_list(place: Path) -> Path | None:
 
 def _conduct(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
     # Without environment: what the conductor does not have, nobody can ask it for.
-    command = [sys.executable, "-I", str(CONDUCTOR)]
+    command = [sys.executable, "-I", "-m", "atelier_nbgrader.conductor"]
     until_s = limits.start_s + limits.run_s + SPARE_S
     try:
         done = subprocess.run(  # fixed command

@@ -1,66 +1,24 @@
-"""Projects, teams, lessons and marks on PostgreSQL: the very claims of the unit tests, once more."""
+"""Two at once in projects and marks: neither undoes what the other was told."""
 
-import inspect
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
 import pytest
 from atelier import marks, projects
-from atelier.store import SessionFactory, make_session_factory, open_database, upgrade_database
+from atelier.store import SessionFactory
 from atelier.store.models import Course, Mark
-from sqlalchemy import Engine, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
-from tests.postgresql import run_postgresql
-from tests.small_school import HOUR, NOW, SmallSchool, open_small_school
-from tests.unit.test_lessons import *  # noqa: F403 - the claims and their fixtures
-from tests.unit.test_marks import *  # noqa: F403
-from tests.unit.test_projects_courses import *  # noqa: F403
-from tests.unit.test_projects_teams import *  # noqa: F403
-
-for _name, _claim in list(globals().items()):
-    if _name.startswith("test_") and "school" not in inspect.signature(_claim).parameters:
-        del globals()[_name]  # says nothing about a database, or opens one of its own
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    # Not pytest's folder: the server's user may not enter it, and a socket's path is at most 107 bytes long.
-    with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
-        Path(outer).chmod(0o755)
-        folder = Path(outer) / "pg"
-        folder.mkdir()
-        with run_postgresql(folder) as url:
-            engine = open_database(url)
-            upgrade_database(engine)
-            yield engine
-            engine.dispose()
+from tests.databases import Databases
+from tests.small_school import HOUR, NOW, open_small_school
 
 
 @pytest.fixture
-def school(engine: Engine) -> Iterator[SmallSchool]:  # type: ignore[no-redef] # takes the place of the imported one
-    with engine.connect() as connection:
-        transaction = connection.begin()
-        with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
-            yield open_small_school(session)
-        transaction.rollback()
-
-
-@pytest.fixture
-def sessions(engine: Engine) -> Iterator[SessionFactory]:
-    """Sessions of an empty database of their own, in which tests may commit."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS committed"))
-        connection.execute(text("CREATE DATABASE committed"))
-    committed = open_database(engine.url.set(database="committed").render_as_string(hide_password=False))
-    upgrade_database(committed)
-    yield make_session_factory(committed)
-    committed.dispose()
+def sessions(databases: Databases) -> SessionFactory:
+    return databases.open_migrated()
 
 
 def run_at_once(*jobs: Callable[[], object]) -> list[str]:

@@ -1,32 +1,23 @@
-"""The exchange on a real PostgreSQL, where several writers are at work at the same time."""
+"""Several writers at work in the exchange at the same time; values that one of the databases refuses."""
 
 import concurrent.futures
 import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.databases import Databases
 from tests.exchange_stand import Stand, open_stand, pack
-from tests.postgresql import run_postgresql
 
 HW = "/courses/geo-8a/assignments/hw1"
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    # Not pytest's folder: the server's user may not enter it, and a socket's path is at most 107 bytes long.
-    with tempfile.TemporaryDirectory(prefix="atelier-pg-") as outer:
-        Path(outer).chmod(0o755)
-        folder = Path(outer) / "pg"
-        folder.mkdir()
-        with (
-            run_postgresql(folder) as url,
-            open_stand(tmp_path, url, more_students=6) as stand,
-        ):
-            stand.release()
-            yield stand
+def stand(databases: Databases, tmp_path: Path) -> Iterator[Stand]:
+    with open_stand(tmp_path, databases.migrate(), more_students=6) as stand:
+        stand.release()
+        yield stand
 
 
 def test_equal_requests_at_once_store_one_submission(stand: Stand) -> None:

@@ -1,0 +1,95 @@
+"""The images of a town: built from this checkout with Debian's newest packages, kept for one way back.
+
+The system's images stay on the machine's own daemon; the workspaces' ones are handed to theirs.
+"""
+
+import contextlib
+import datetime as dt
+import re
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from deploy.look import SYSTEM_DOCKER, WORKSPACE_IMAGES
+from deploy.problem import DeployProblem
+from images.build import BuildFailed, build_images, tell_person
+from images.catalog import find_version, load_images, name_tag
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+OF_A_VERSION = re.compile(r"atelier-([a-z]+):(\d[\w.]*-[0-9a-f]{12})")
+
+
+def find_tag() -> str:
+    """Return the tag of this checkout's images: version and commit; a rollback finds the earlier ones."""
+    done = subprocess.run(
+        ["git", "-C", str(REPOSITORY), "rev-parse", "--short=12", "HEAD"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DeployProblem(
+            f"the commit of {REPOSITORY} is not known (see above)", "clone the repository with git"
+        )
+    return f"{find_version()}-{done.stdout.strip()}"
+
+
+def provide_images(tag: str, docker_url: str, now: dt.datetime) -> None:
+    """Build all images, and hand the workspaces' ones to their daemon. Raises DeployProblem."""
+    images = load_images()
+    _refresh_bases({image.parent for image in images.values() if ":" in image.parent})
+    try:
+        # Debian's packages are asked for anew once a week; within it a repeated build takes seconds.
+        build_images(images, tag, tell=tell_person, arguments={"WEEK": f"{now:%G-W%V}"})
+    except BuildFailed as failed:
+        raise DeployProblem(str(failed), "mend what the builder says, then: make deploy") from failed
+    _hand_over([name_tag(name, tag) for name in WORKSPACE_IMAGES], docker_url)
+
+
+def _refresh_bases(tags: Collection[str]) -> None:
+    """Fetch Debian's newer image where a registry is reached; one that is here does, too."""
+    for tag in tags:
+        if subprocess.run(["docker", "pull", "--quiet", tag], check=False, capture_output=True).returncode:
+            sys.stdout.write(f"A newer {tag} could not be fetched; the one that is here is used.\n")
+
+
+def _hand_over(names: list[str], docker_url: str) -> None:
+    with subprocess.Popen(["docker", "save", *names], stdout=subprocess.PIPE) as saving:
+        loading = subprocess.run(
+            ["docker", "--host", docker_url, "load", "--quiet"], stdin=saving.stdout, check=False
+        )
+        assert saving.stdout is not None
+        saving.stdout.close()  # or `docker save` waits for ever for a reader that has ended
+    if saving.returncode or loading.returncode:
+        raise DeployProblem(
+            "the workspaces' daemon did not take its images", "systemctl status atelier-docker"
+        )
+
+
+def remove_old_images(kept: Collection[str], docker_url: str) -> list[str]:
+    """Remove the images of versions other than `kept` on both daemons; what a container uses stays.
+
+    Returns the tags that went. A daemon that does not answer is passed over: the next upgrade removes them.
+    """
+    import docker
+
+    removed = []
+    for url in (SYSTEM_DOCKER, docker_url):
+        with (
+            contextlib.suppress(docker.errors.DockerException),
+            contextlib.closing(docker.DockerClient(base_url=url, timeout=60)) as client,
+        ):
+            for tag in list_old(
+                [name for image in client.api.images() for name in image["RepoTags"] or []], kept
+            ):
+                with contextlib.suppress(docker.errors.APIError):  # a workspace of that version still runs
+                    client.api.remove_image(tag)
+                    removed.append(tag)
+    return removed
+
+
+def list_old(tags: Collection[str], kept: Collection[str]) -> list[str]:
+    """Return those of our images' tags that belong to other versions than `kept`."""
+    found = {tag: OF_A_VERSION.fullmatch(tag) for tag in tags}
+    return sorted(tag for tag, match in found.items() if match and match[2] not in kept)

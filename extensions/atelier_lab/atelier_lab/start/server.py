@@ -1,0 +1,93 @@
+"""A workspace's server: JupyterHub's own (`jupyterhub.singleuser`), without what only a hub needs.
+
+``python -P -m atelier_lab.start.server`` takes the same arguments and variables. Importing
+`jupyterhub.singleuser` brings along the hub's pages and with them SQLAlchemy and Alembic: half of what the
+start of a server costs, and 40 MB. Which functions need them is known for the versions below only; others are
+started as JupyterHub starts them.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from atelier_lab.start.on_demand import (
+    ABSENT,
+    environment,
+    on_demand,
+    stand_for_call,
+    stand_for_class,
+    stand_for_error,
+    uncollected,
+    without,
+)
+
+ORDINARY = "jupyterhub.singleuser"
+KNOWN = {"jupyterhub": "6.1.", "jupyterlab": "4.6."}
+
+# What a workspace's server never needs of them, or not at its start; `known` is what is asked of them then.
+NOT_YET: dict[str, dict[str, Any]] = {
+    # Its access log asks whether a request was the hub's own health check.
+    "jupyterhub.handlers": {},
+    "jupyterhub.handlers.pages": {
+        "HealthCheckHandler": stand_for_class("jupyterhub.handlers.pages", "HealthCheckHandler")
+    },
+    # Scopes are compared without the hub's database.
+    "jupyterhub.orm": {},
+    "sqlalchemy": {"func": None},
+    "sqlalchemy.exc": {"SQLAlchemyError": stand_for_error("sqlalchemy.exc", "SQLAlchemyError")},
+    # Only for lists of extensions in the internet.
+    "requests": {},
+    "jupyterlab.extensions.pypi": {
+        "PyPIExtensionManager": stand_for_call("jupyterlab.extensions.pypi", "PyPIExtensionManager")
+    },
+}
+# Their users do without: names are resolved by the system then, and two formats, which none of Jupyter's
+# schemas has, are not checked.
+NOT_AT_ALL = ("aiodns", "isoduration", "rfc3986_validator")
+
+
+def is_known() -> bool:
+    """Tell whether these are the versions that the stand-ins were made for."""
+    return all(version(package).startswith(known) for package, known in KNOWN.items())
+
+
+def describe_import(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables under which modules are imported."""
+    # JupyterLab asks yarn for its settings when a `node` is found; only who builds extensions needs them.
+    variables = {"PATH": ABSENT}
+    if environ.get("JUPYTERHUB_API_URL", "").startswith("http:"):
+        # aiohttp reads the authorities' certificates, and speaks only to the hub.
+        variables |= {"SSL_CERT_FILE": ABSENT, "SSL_CERT_DIR": ABSENT}
+    return variables
+
+
+def import_server() -> None:
+    """Import what runs in the server of every kind of workspace."""
+    with contextlib.ExitStack() as meanwhile:
+        meanwhile.enter_context(uncollected())
+        if is_known():
+            meanwhile.enter_context(on_demand(NOT_YET))
+            meanwhile.enter_context(without(NOT_AT_ALL))
+            meanwhile.enter_context(environment(**describe_import(os.environ)))
+        import jupyterhub.singleuser  # noqa: F401
+        import jupyterlab.labapp  # type: ignore[import-untyped]  # noqa: F401
+
+
+def main() -> None:
+    """Start the server; when that fails before it has begun, as JupyterHub would."""
+    try:
+        import_server()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the account's workspace must start
+        print(f"atelier-start: {ORDINARY} is started as it is: {error!r}", file=sys.stderr)  # noqa: T201
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-P", "-m", ORDINARY, *sys.argv[1:]])  # noqa: S606
+    from jupyterhub.singleuser import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
