@@ -39,8 +39,9 @@ def configure(c: Any, settings: HubSettings, city: City) -> None:
 
 def set_logs(c: Any, settings: HubSettings) -> None:
     """Lines for a person or for a collector. What keeps secrets out of both is `hub_config.log_secrets`."""
-    if settings.log_format == "json":
-        c.JupyterHub.logging_config = describe_logs()
+    described = describe_logs() if settings.log_format == "json" else {}
+    # Else the logger takes each debug line, has it looked through for secrets, and the handler drops it.
+    c.JupyterHub.logging_config = {**described, "loggers": {"JupyterHub": {"level": "INFO"}}}
 
 
 def set_addresses(c: Any, settings: HubSettings) -> None:

@@ -205,8 +205,14 @@ def test_a_failed_statement_of_the_hubs_database_shows_no_parameter(city: City) 
     assert "s3cretvalue" not in str(failed.value)
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_hub_makes_no_line_that_nobody_will_see(city: City, log_format: str) -> None:
+    told = make_config(city, log_format=log_format).JupyterHub.logging_config
+    assert told["loggers"] == {"JupyterHub": {"level": "INFO"}}
+
+
 def test_log_lines_are_for_a_person_unless_the_setting_says_json(city: City) -> None:
-    assert "logging_config" not in make_config(city).JupyterHub
+    assert "handlers" not in make_config(city).JupyterHub.logging_config
     config = make_config(city, log_format="json").JupyterHub
     assert config.logging_config["handlers"]["console"] == {"formatter": "json", "filters": ["secrets"]}
     told = [
