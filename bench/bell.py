@@ -78,7 +78,7 @@ def measure(town: Town, side: Side, count: int, found: Found) -> None:
     stop_all(town, side)
     found.bells.append(ring(town, side, side.make_lesson(0, count), "later starts"))
     alone_s = ring(town, side, last, "alone").waits_s[0]
-    stop_one(town, side, last.accounts[0])
+    stop(town, side, last.accounts)
     ring(town, side, side.make_lesson(count, count), "second class")
     found.stops.append(measure_stops(town, side, last, alone_s))
     if isinstance(side, Atelier):
@@ -155,8 +155,7 @@ def measure_stops(town: Town, side: Side, last: Lesson, alone_s: float) -> Stops
     with open_class(last) as press, ThreadPoolExecutor(1) as pool:
         before_s, began_s = read_busy_s(), time.monotonic()
         starting = pool.submit(press)
-        _order_stops(side, others)
-        _wait_until_gone(town, side, others)
+        stop(town, side, others)
         took_s, cpu_s = time.monotonic() - began_s, read_busy_s() - before_s
         started = starting.result()["starts"][0]
     stop_all(town, side)
@@ -166,14 +165,7 @@ def measure_stops(town: Town, side: Side, last: Lesson, alone_s: float) -> Stops
 
 
 def stop_all(town: Town, side: Side) -> None:
-    accounts = list_running(town, side)
-    _order_stops(side, accounts)
-    _wait_until_gone(town, side, accounts)
-
-
-def stop_one(town: Town, side: Side, account: str) -> None:
-    _order_stops(side, [account])
-    _wait_until_gone(town, side, [account])
+    stop(town, side, list_running(town, side))
 
 
 def list_running(town: Town, side: Side) -> list[str]:
@@ -181,18 +173,22 @@ def list_running(town: Town, side: Side) -> list[str]:
     return [name.removeprefix(side.container_prefix) for name in list_containers(town, side)]
 
 
-def _order_stops(side: Side, accounts: Sequence[str]) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        for answer in pool.map(lambda a: side.ask_hub("DELETE", f"users/{a}/server"), accounts):
-            if answer.status_code not in (202, 204):
-                raise RuntimeError(f"{side.name}: a stop was answered {answer.status_code}: {answer.text}")
+def stop(town: Town, side: Side, accounts: Sequence[str]) -> None:
+    """Order all stops at once; return when neither the hub nor Docker has one of them any more.
 
-
-def _wait_until_gone(town: Town, side: Side, accounts: Sequence[str]) -> None:
+    Whoever asks again and again takes the time of the stops, so the hub is asked about those only that it
+    did not end within the order (202), and Docker last.
+    """
+    with ThreadPoolExecutor(max(1, len(accounts))) as pool:
+        answers = list(pool.map(lambda a: side.ask_hub("DELETE", f"users/{a}/server"), accounts))
+    for account, answer in zip(accounts, answers, strict=True):
+        if answer.status_code not in (202, 204):
+            raise RuntimeError(f"{side.name}: a stop was answered {answer.status_code}: {answer.text}")
+        if answer.status_code == 202:
+            wait_until(lambda a=account: not _is_busy(side, a), WITHIN_S, f"{side.name}'s hub")  # type: ignore[misc]
     wait_until(
         lambda: not set(accounts) & set(list_running(town, side)), WITHIN_S, f"{side.name} did not stop"
     )
-    wait_until(lambda: not any(_is_busy(side, a) for a in accounts), WITHIN_S, f"{side.name}'s hub")
 
 
 def _is_busy(side: Side, account: str) -> bool:

@@ -21,6 +21,7 @@ from bench.bell_class import Lesson
 from bench.page_houses import end_hub
 from demo.house import REPOSITORY, find_node
 from demo.ports import LOOPBACK, list_free_ports
+from tests.atelier_stack import NO_AUTHORITIES
 from tests.docker_stack import DockerStack, Town
 from tests.docker_town import CLIENT, Daemon, run
 from tests.waiting import wait_until
@@ -104,7 +105,8 @@ class Stock:
 
     def ask_hub(self, method: str, path: str) -> httpx.Response:
         headers = {"Authorization": f"token {self.token}"}
-        return httpx.request(method, f"{self.hub_url}/{path}", headers=headers, timeout=60, trust_env=False)
+        url = f"{self.hub_url}/{path}"
+        return httpx.request(method, url, headers=headers, timeout=60, trust_env=False, verify=NO_AUTHORITIES)
 
 
 def build_stock(daemon: Daemon) -> None:
