@@ -28,7 +28,7 @@ from tests.killable_stack import KillableStack, Server
 from tests.postgresql import require_postgresql
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.undisturbed]  # it promises seconds
 
 BACK_WITHIN_S = 15
 STUDENTS = tuple(f"kill.{n}@students.school-a.example" for n in range(6))

@@ -7,7 +7,7 @@ import pytest
 from tests.atelier_stack import Stack
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.undisturbed]  # it promises seconds
 
 STUDENT = "ends.one@students.school-a.example"
 STAYS = "ends.two@students.school-a.example"

@@ -16,7 +16,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, w
 from tests.atelier_stack import Browser, Stack
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.undisturbed]  # it promises seconds
 
 TEACHER = "second.teacher@school-a.example"
 MEMBERS = ["dariya.zheleva@students.school-a.example", "deyan.zlatanov@students.school-a.example"]
