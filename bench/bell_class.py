@@ -123,8 +123,12 @@ class Student:
 
     def _wait_on_progress(self, page: httpx.Response) -> None:
         """Listen to what the progress page listens to, until the workspace is ready."""
-        (found,) = re.findall(r"new EventSource\((\".*?\")\)", page.text)
-        address = urljoin(self._lesson.public_url, json.loads(found))
+        found = re.findall(r"new EventSource\((\".*?\")\)", page.text)
+        if not found and page.status_code == 404:
+            return  # the hub was between the start's end and its route, and says "not running": look again
+        if not found:
+            raise RuntimeError(f"{self._account}: no progress, {page.status_code}: {page.text[-2000:]}")
+        address = urljoin(self._lesson.public_url, json.loads(found[0]))
         headers = {"Accept": "text/event-stream", "Sec-Fetch-Mode": "cors"}
         with self._browser.stream("GET", address, headers=headers) as events:
             for line in events.iter_lines():

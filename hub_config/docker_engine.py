@@ -110,7 +110,7 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
 
     images = Dict(help="Image by kind of workspace.").tag(config=True)
     workers = Int(8, help="Calls to the Docker daemon at the same time, for starts.").tag(config=True)
-    stop_workers = Int(16, help="Calls at the same time for stops; apart, so that a start never waits.").tag(
+    stop_workers = Int(16, help="The same for stops, and for removals; apart: none waits for others.").tag(
         config=True
     )
     last_uid = Int(65_000, help="The last user number that the daemon maps.").tag(config=True)
@@ -120,13 +120,15 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
     # Of the hub process, not of one account:
     _pools: ClassVar[dict[str, ThreadPoolExecutor]] = {}
     _homes: ClassVar[Homes | None] = None
-    _stopping = ("stop", "remove_container")
+    # If removals stood in the line of stops, none of sixty that are ordered at once was done before the last.
+    _lines: ClassVar[dict[str, str]] = {"stop": "stop", "remove_container": "remove"}
 
     # ------------------------------------------------ calls to the daemon
     def docker(self, method: str, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
         """Call a method of the client in a thread. DockerSpawner itself has one thread for all accounts."""
-        name, workers = ("stop", self.stop_workers) if method in self._stopping else ("start", self.workers)
+        name = self._lines.get(method, "start")
         if name not in self._pools:
+            workers = self.workers if name == "start" else self.stop_workers
             self._pools[name] = ThreadPoolExecutor(workers, thread_name_prefix=f"docker-{name}")
         future = self._pools[name].submit(self._docker, method, *args, **kwargs)
         return asyncio.wrap_future(future)

@@ -113,6 +113,13 @@ def test_each_role_opens_its_own_database_with_its_password_only(container: Cont
     assert "rejects" in str(container.ask("postgres", "atelier", "a1"))
 
 
+def test_the_hubs_commits_alone_wait_for_no_disk(container: Container):
+    ask = "SELECT current_setting('{}')"
+    assert container.ask("hub", "hub", "b2", ask.format("synchronous_commit")) == "off"
+    assert container.ask("hub", "hub", "b2", ask.format("wal_writer_delay")) == "10ms"
+    assert container.ask("atelier", "atelier", "a1", ask.format("synchronous_commit")) == "on"
+
+
 def test_data_outlive_a_killed_server_and_a_new_password_counts(container: Container):
     container.ask("atelier", "atelier", "a1", "CREATE TABLE kept (id integer)")
     container.kill()

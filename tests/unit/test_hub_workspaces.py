@@ -1,13 +1,15 @@
 """What a workspace is started with, by kind, and what is left of it when it has stopped."""
 
+import asyncio
 import dataclasses
 import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -202,3 +204,27 @@ async def test_a_server_that_has_ended_is_not_waited_for(
         silent.bind(("127.0.0.1", 0))  # nobody else gets the port, and nothing listens on it
         with pytest.raises(HTTPError, match="ended while starting"):
             await engine._wait_until_listening(Starting(ended=True), *silent.getsockname())
+
+
+async def test_neither_a_start_nor_a_removal_waits_behind_stops_that_were_ordered_before() -> None:
+    ended = threading.Event()
+
+    class Stopping(Starting):
+        workers = stop_workers = 1
+        _pools: ClassVar[dict[str, Any]] = {}
+        _lines = DockerWorkspace._lines
+
+        def _docker(self, method: str) -> str:
+            if method == "stop":
+                ended.wait(10)
+            return method
+
+    workspace: Any = Stopping(ended=False)
+    stops = [DockerWorkspace.docker(workspace, "stop") for _ in range(5)]
+    try:
+        for method in ("create_container", "remove_container"):
+            assert await asyncio.wait_for(DockerWorkspace.docker(workspace, method), 5) == method
+        assert not any(stop.done() for stop in stops)
+    finally:
+        ended.set()
+        await asyncio.gather(*stops)
