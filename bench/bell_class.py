@@ -124,8 +124,11 @@ class Student:
     def _wait_on_progress(self, page: httpx.Response) -> None:
         """Listen to what the progress page listens to, until the workspace is ready."""
         found = re.findall(r"new EventSource\((\".*?\")\)", page.text)
-        if not found and page.status_code == 404:
-            return  # the hub was between the start's end and its route, and says "not running": look again
+        if not found and 'id="start"' in page.text:
+            # A busy hub asks for over a second whether the account may start, and meanwhile says "not started":
+            # whoever sees that presses its button, which begins no second start.
+            self._browser.get(f"{self._lesson.public_url}/hub/spawn/{self._account}")
+            return
         if not found:
             raise RuntimeError(f"{self._account}: no progress, {page.status_code}: {page.text[-2000:]}")
         address = urljoin(self._lesson.public_url, json.loads(found[0]))
