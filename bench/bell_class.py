@@ -125,7 +125,7 @@ class Student:
         """Listen to what the progress page listens to, until the workspace is ready."""
         found = re.findall(r"new EventSource\((\".*?\")\)", page.text)
         if not found and 'id="start"' in page.text:
-            # A busy hub asks for over a second whether the account may start, and meanwhile says "not started":
+            # A busy hub takes over a second to ask whether the account may start, and says "not started":
             # whoever sees that presses its button, which begins no second start.
             self._browser.get(f"{self._lesson.public_url}/hub/spawn/{self._account}")
             return
