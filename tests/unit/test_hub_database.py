@@ -43,7 +43,7 @@ def test_a_commit_waits_for_no_disk(tmp_path: Path) -> None:
         assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1, "JupyterHub's own pragma is gone"
 
 
-def test_other_engines_of_a_process_are_left_alone(tmp_path: Path) -> None:
+def test_only_a_process_that_asks_for_it_commits_so(tmp_path: Path) -> None:
     with orm.new_session_factory(f"sqlite:///{tmp_path}/hub.sqlite")() as session:
         assert session.execute(text("PRAGMA journal_mode")).scalar() == "delete"
 
