@@ -1,7 +1,8 @@
 """The hub's database as SQLite: a commit does not wait for the disk.
 
-The hub has one thread: while the disk confirms a commit, everybody waits, and whoever opens a workspace is
-up to five commits. Why that may be spared, and how PostgreSQL does it: docs/decisions/the-hub-waits-for-no-disk.md.
+The hub has one thread: while the disk confirms a commit, everybody waits, and whoever opens a workspace is up
+to five commits. Why that may be spared, and how PostgreSQL does it:
+docs/decisions/the-hub-waits-for-no-disk.md.
 """
 
 import sqlite3
