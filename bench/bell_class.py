@@ -124,11 +124,6 @@ class Student:
     def _wait_on_progress(self, page: httpx.Response) -> None:
         """Listen to what the progress page listens to, until the workspace is ready."""
         found = re.findall(r"new EventSource\((\".*?\")\)", page.text)
-        if not found and 'id="start"' in page.text:
-            # A busy hub takes over a second to ask whether the account may start, and says "not started":
-            # whoever sees that presses its button, which begins no second start.
-            self._browser.get(f"{self._lesson.public_url}/hub/spawn/{self._account}")
-            return
         if not found:
             raise RuntimeError(f"{self._account}: no progress, {page.status_code}: {page.text[-2000:]}")
         address = urljoin(self._lesson.public_url, json.loads(found[0]))

@@ -1,6 +1,8 @@
 """Workspaces on a real hub: whose token may what, what a stop leaves, what a restart of the hub keeps."""
 
+import os
 import re
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -293,3 +295,19 @@ def test_workspace_that_cannot_start_says_so_at_once_and_starts_when_the_cause_i
     assert "Traceback" not in page.text
     obstacle.unlink()
     assert open_workspace(stack, browser, person).status_code == 200
+
+
+def test_who_presses_start_sees_that_it_starts_while_the_service_is_slow_to_answer(
+    stack: Stack, team: TeamWorkspace
+) -> None:
+    person = stack.find_person(MEMBERS[1])
+    browser = stack.sign_in(MEMBERS[1])
+    web = stack.demo.processes["web"].pid
+    os.kill(web, signal.SIGSTOP)
+    try:
+        page = browser.get(f"{stack.public_url}/hub/spawn/{person}")
+    finally:
+        os.kill(web, signal.SIGCONT)
+    assert "<h1>Работното място се пуска</h1>" in page.text
+    assert "new EventSource(" in page.text
+    wait_until(lambda: stack.is_ready(person), START_WITHIN_S, f"{person} did not start")
