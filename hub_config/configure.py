@@ -201,8 +201,8 @@ def _set_stand_in(authenticator: Any, settings: HubSettings) -> None:
 def set_refresh(c: Any) -> None:
     """Ask the roster who is still who; strictly, so that a "no" ends tokens' rights as well as sessions'.
 
-    Not once more before a start (`refresh_pre_spawn`): the workspace asks the same (`load_account`), and until
-    the answer a start would not count as begun. A busy hub said "not running" to who had just pressed start.
+    Not once more before a start (`refresh_pre_spawn`): the workspace asks the same (`load_account`), and a
+    start would not count as begun before the answer. A busy hub said "not running" to who had just pressed.
     """
     c.AtelierAuthenticator.auth_refresh_age = workspaces.AUTH_REFRESH_S
     c.AtelierAuthenticator.auth_refresh_strict = True
