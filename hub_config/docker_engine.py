@@ -21,6 +21,7 @@ from hub_config.accounts import Account
 from hub_config.city import WorkspaceLimits
 from hub_config.docker_homes import ACCOUNT_LABEL, HOME, Home, Homes, HomesFull
 from hub_config.docker_quota import describe_quota
+from hub_config.docker_stops import Stops
 from hub_config.seccomp import describe_course_profile, describe_students_profile
 from hub_config.workspaces import AtelierWorkspace, accepts_connections, find_limits
 
@@ -37,6 +38,8 @@ WAITING_SIGNALS, QUEUE_BYTES = 512, 64 * 1024
 LOG_MB = 1
 LOG_LINES, LOG_LINE_LETTERS = 40, 300
 STOP_TIMEOUT_S = 10
+# How long starts may hold up a stop. Rights that have ended do not wait for it: see AUTH_REFRESH_S.
+STOP_PATIENCE_S = 10
 LISTENING_POLL_S = 0.05
 STATE_POLL_S = 1.0
 # A container's own loopback, where no name server listens: names of the world are not asked for at all.
@@ -110,7 +113,10 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
 
     images = Dict(help="Image by kind of workspace.").tag(config=True)
     workers = Int(8, help="Calls to the Docker daemon at the same time, for starts.").tag(config=True)
-    stop_workers = Int(16, help="The same for stops, and for removals; apart: none waits for others.").tag(
+    stop_workers = Int(16, help="The same for stops. Apart: neither waits for the other's line.").tag(
+        config=True
+    )
+    stops_beside_starts = Int(1, help="How many workspaces stop at a time while some workspace starts.").tag(
         config=True
     )
     last_uid = Int(65_000, help="The last user number that the daemon maps.").tag(config=True)
@@ -120,13 +126,12 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
     # Of the hub process, not of one account:
     _pools: ClassVar[dict[str, ThreadPoolExecutor]] = {}
     _homes: ClassVar[Homes | None] = None
-    # If removals stood in the line of stops, none of sixty that are ordered at once was done before the last.
-    _lines: ClassVar[dict[str, str]] = {"stop": "stop", "remove_container": "remove"}
+    _stops: ClassVar[Stops | None] = None
 
     # ------------------------------------------------ calls to the daemon
     def docker(self, method: str, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
         """Call a method of the client in a thread. DockerSpawner itself has one thread for all accounts."""
-        name = self._lines.get(method, "start")
+        name = "stop" if method in ("stop", "remove_container") else "start"
         if name not in self._pools:
             workers = self.workers if name == "start" else self.stop_workers
             self._pools[name] = ThreadPoolExecutor(workers, thread_name_prefix=f"docker-{name}")
@@ -139,6 +144,10 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         # What a form, a link or the API asked for (an image, a command, a variable) is not looked at.
         self.user_options: dict[str, Any] = {}
         account = await self.load_account()
+        with self._find_stops().starting():
+            return await self._start(account)
+
+    async def _start(self, account: Account) -> tuple[str, int]:
         try:
             await self._prepare(account)
             address: tuple[str, int] = await super().start()
@@ -151,6 +160,11 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
             raise HTTPError(503, f"cannot start {account.account}: {self.image} is missing") from missing
         await self._wait_until_listening(*address)
         return address
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the container and remove it; later, when many stop already or somebody starts."""
+        async with self._find_stops().stopping():
+            await super().stop(now=now)
 
     async def _prepare(self, account: Account) -> None:
         limits = find_limits(self.authenticator.city, account)
@@ -184,6 +198,12 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         if DockerWorkspace._homes is None:
             DockerWorkspace._homes = Homes(self.last_uid, subvolumes=self.subvolumes)
         return DockerWorkspace._homes
+
+    def _find_stops(self) -> Stops:
+        if DockerWorkspace._stops is None:
+            few = self.stops_beside_starts
+            DockerWorkspace._stops = Stops(many=self.stop_workers, few=few, patience_s=STOP_PATIENCE_S)
+        return DockerWorkspace._stops
 
     def get_env(self) -> dict[str, str]:
         """Return the variables of every engine, and how many threads a computation may use."""

@@ -158,6 +158,32 @@ LIST = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 IMPORT = "from atelier_lab.start import server; {}server.import_server(); "
 
 
+LEAVE = """
+import atexit, sys, threading
+from atelier_lab.start.server import leaving_at_once
+class Untidied:
+    def __del__(self): print("tidied up")
+kept = Untidied()
+with leaving_at_once():
+    atexit.register(print, "what others registered")
+    threading.Thread(target=lambda: (threading.main_thread().join(), print("a thread's last words"))).start()
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [("pass", 0), ("sys.exit()", 0), ("sys.exit(3)", 3), ("sys.exit('why')", 1), ("1 / 0", 1)],
+)
+def test_server_leaves_when_all_is_said_and_done_without_tidying_up(ending: str, status: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE.format(ending)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["a thread's last words", "what others registered"]
+    assert done.returncode == status
+    assert ("ZeroDivisionError" in done.stderr) == (ending == "1 / 0")
+
+
 def test_server_of_another_version_is_imported_as_it_is() -> None:
     ours = set(json.loads(run_python(IMPORT.format("") + LIST).stdout))
     stock = set(json.loads(run_python(IMPORT.format("server.KNOWN = {'jupyterhub': '5.'}; ") + LIST).stdout))
