@@ -38,8 +38,9 @@ WAITING_SIGNALS, QUEUE_BYTES = 512, 64 * 1024
 LOG_MB = 1
 LOG_LINES, LOG_LINE_LETTERS = 40, 300
 STOP_TIMEOUT_S = 10
-# How long starts may hold up a stop. Rights that have ended do not wait for it: see AUTH_REFRESH_S.
-STOP_PATIENCE_S = 10
+# How long starts may hold up a stop. New requests of somebody whose right has ended are refused all the same;
+# an open tab is cut by the stop alone.
+STOP_PATIENCE_S = 5
 LISTENING_POLL_S = 0.05
 STATE_POLL_S = 1.0
 # A container's own loopback, where no name server listens: names of the world are not asked for at all.
@@ -113,12 +114,12 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
 
     images = Dict(help="Image by kind of workspace.").tag(config=True)
     workers = Int(8, help="Calls to the Docker daemon at the same time, for starts.").tag(config=True)
-    stop_workers = Int(16, help="The same for stops. Apart: neither waits for the other's line.").tag(
+    stop_workers = Int(16, min=1, help="The same for stops, and for removals; none waits for others.").tag(
         config=True
     )
-    stops_beside_starts = Int(1, help="How many workspaces stop at a time while some workspace starts.").tag(
-        config=True
-    )
+    stops_beside_starts = Int(
+        1, min=1, help="Workspaces that stop at a time while some workspace starts."
+    ).tag(config=True)
     last_uid = Int(65_000, help="The last user number that the daemon maps.").tag(config=True)
 
     subvolumes = Bool(False, help="Whether a new home waits until it is a btrfs subvolume.").tag(config=True)
@@ -127,11 +128,13 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
     _pools: ClassVar[dict[str, ThreadPoolExecutor]] = {}
     _homes: ClassVar[Homes | None] = None
     _stops: ClassVar[Stops | None] = None
+    # A start removes what an earlier one left, and must not stand in the line of stops for it.
+    _lines: ClassVar[dict[str, str]] = {"stop": "stop", "remove_container": "remove"}
 
     # ------------------------------------------------ calls to the daemon
     def docker(self, method: str, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
         """Call a method of the client in a thread. DockerSpawner itself has one thread for all accounts."""
-        name = "stop" if method in ("stop", "remove_container") else "start"
+        name = self._lines.get(method, "start")
         if name not in self._pools:
             workers = self.workers if name == "start" else self.stop_workers
             self._pools[name] = ThreadPoolExecutor(workers, thread_name_prefix=f"docker-{name}")
@@ -144,7 +147,7 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         # What a form, a link or the API asked for (an image, a command, a variable) is not looked at.
         self.user_options: dict[str, Any] = {}
         account = await self.load_account()
-        with self._find_stops().starting():
+        async with self._find_stops().starting():
             return await self._start(account)
 
     async def _start(self, account: Account) -> tuple[str, int]:

@@ -1,15 +1,15 @@
-"""Stops give way to starts: whoever has pressed start waits, whoever is stopped does not."""
+"""Stops give way to starts: somebody waits for a start, nobody for a stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 
 class Stops:
     """How many workspaces stop at the same time: `many`, and only `few` while some workspace starts.
 
-    A stop that starts hold up for `patience_s` seconds is one of `many` from then on: rights that have ended
-    must not wait for a morning's last start.
+    Both are at least 1. A stop that starts hold up for `patience_s` seconds is one of `many` from then on:
+    only a stop cuts the open tab of somebody whose right has ended, and a morning's last start may be far.
     """
 
     def __init__(self, many: int, few: int, patience_s: float) -> None:
@@ -18,14 +18,15 @@ class Stops:
         self._starting = self._stopping = 0
         self._changed = asyncio.Condition()
 
-    @contextmanager
-    def starting(self) -> Iterator[None]:
-        """A start, for as long as the block runs."""
+    @asynccontextmanager
+    async def starting(self) -> AsyncIterator[None]:
+        """A start, for as long as the block runs. It waits for nobody."""
         self._starting += 1
         try:
             yield
         finally:
-            self._starting -= 1  # the stops under way wake those who wait, or their patience does
+            self._starting -= 1  # before anything that can be cancelled
+            await self._wake()
 
     @asynccontextmanager
     async def stopping(self) -> AsyncIterator[None]:
@@ -40,9 +41,12 @@ class Stops:
         try:
             yield
         finally:
-            async with self._changed:
-                self._stopping -= 1
-                self._changed.notify_all()
+            self._stopping -= 1
+            await self._wake()
+
+    async def _wake(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     @property
     def _limit(self) -> int:

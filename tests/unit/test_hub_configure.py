@@ -116,6 +116,7 @@ def test_refresh_is_strict(city: City) -> None:
     c = make_config(city)
     assert c.AtelierAuthenticator.auth_refresh_strict is True
     assert c.AtelierAuthenticator.auth_refresh_age == workspaces.AUTH_REFRESH_S
+    assert "refresh_pre_spawn" not in c.AtelierAuthenticator  # the workspace asks: load_account
 
 
 def test_web_has_no_role_and_no_scope(city: City) -> None:

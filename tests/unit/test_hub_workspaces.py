@@ -16,11 +16,11 @@ import pytest
 from tornado.web import HTTPError
 
 from hub_config import docker_engine
-from hub_config.accounts import Account
+from hub_config.accounts import Account, ServiceDown
 from hub_config.city import WorkspaceLimits
 from hub_config.docker_engine import DockerWorkspace
 from hub_config.local_processes import list_processes_at_home, stop_processes, stop_workspaces
-from hub_config.workspaces import LocalWorkspace, describe_environment, list_arguments
+from hub_config.workspaces import AtelierWorkspace, LocalWorkspace, describe_environment, list_arguments
 
 LIMITS = WorkspaceLimits(memory_mb=512, idle_s=600, max_age_s=3600)
 
@@ -189,6 +189,37 @@ class Starting:
             raise HTTPError(500, "it ended while starting")
 
 
+class Accounts:
+    """The service's word about one account, or its silence."""
+
+    def __init__(self, said: Account | ServiceDown | None) -> None:
+        self._said = said
+
+    async def find(self, name: str) -> Account | None:
+        if isinstance(self._said, ServiceDown):
+            raise self._said
+        return self._said
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (dataclasses.replace(make_account("team"), active=False), 403),
+        (None, 403),
+        (ServiceDown("no answer"), 503),
+    ],
+)
+async def test_whoever_asks_for_it_no_workspace_starts_without_the_services_word(
+    said: Account | ServiceDown | None, status: int
+) -> None:
+    workspace: Any = SimpleNamespace(
+        authenticator=SimpleNamespace(accounts=Accounts(said)), user=SimpleNamespace(name="team-k3aaaaaaaaaa")
+    )
+    with pytest.raises(HTTPError, match="team-k3aaaaaaaaaa") as refused:
+        await AtelierWorkspace.load_account(workspace)
+    assert refused.value.status_code == status
+
+
 @pytest.mark.parametrize("engine", [LocalWorkspace, DockerWorkspace])
 async def test_a_server_that_listens_is_waited_for_no_longer(engine: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -206,12 +237,13 @@ async def test_a_server_that_has_ended_is_not_waited_for(
             await engine._wait_until_listening(Starting(ended=True), *silent.getsockname())
 
 
-async def test_no_start_waits_behind_stops_that_were_ordered_before() -> None:
+async def test_neither_a_start_nor_a_removal_waits_behind_stops_that_were_ordered_before() -> None:
     ended = threading.Event()
 
     class Stopping(Starting):
         workers = stop_workers = 1
         _pools: ClassVar[dict[str, Any]] = {}
+        _lines = DockerWorkspace._lines
 
         def _docker(self, method: str) -> str:
             if method == "stop":
@@ -221,8 +253,8 @@ async def test_no_start_waits_behind_stops_that_were_ordered_before() -> None:
     workspace: Any = Stopping(ended=False)
     stops = [DockerWorkspace.docker(workspace, "stop") for _ in range(5)]
     try:
-        started = DockerWorkspace.docker(workspace, "create_container")
-        assert await asyncio.wait_for(started, 5) == "create_container"
+        for method in ("create_container", "remove_container"):
+            assert await asyncio.wait_for(DockerWorkspace.docker(workspace, method), 5) == method
         assert not any(stop.done() for stop in stops)
     finally:
         ended.set()

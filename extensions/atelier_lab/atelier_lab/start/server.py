@@ -83,8 +83,8 @@ def leaving_at_once() -> Iterator[None]:
 
     Python takes every object apart before it leaves, which is three quarters of what the end of a server
     costs, and a class's servers end together. What must not be lost is safe by then: Python has waited for
-    its threads and called what others registered, since it calls in reverse and this is the first. Kernels
-    end as ever: a file that a student has not closed is written when it is taken apart.
+    its threads, daemons apart, and called what others registered, since it calls in reverse and this is the
+    first. Kernels end as ever: a file that a student has not closed is written when it is taken apart.
     """
     status = 1  # of an error that nobody expected
 
