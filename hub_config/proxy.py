@@ -12,6 +12,8 @@ from jupyterhub.proxy import ConfigurableHTTPProxy
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from traitlets import Float
 
+from hub_config.one_thread import look_at_new_objects_only
+
 ASK_TIMEOUT_S = 5.0
 
 
@@ -28,6 +30,7 @@ class WatchedProxy(ConfigurableHTTPProxy):
         """Compare all routes with what runs. The first call, at the hub's start, begins the watch as well."""
         await super().check_routes(user_dict, service_dict, routes)
         if self._watch is None:
+            look_at_new_objects_only()  # all accounts are loaded by now
             self._watch = asyncio.create_task(self._keep_watch(user_dict, service_dict))
 
     async def _keep_watch(self, user_dict: Any, service_dict: Any) -> None:

@@ -13,11 +13,15 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# The hub stores its services' tokens hashed once, as random numbers: see configure.set_services.
+TOKEN_LETTERS = 32
+
 
 class HubSettings(BaseSettings):
     """The hub's settings. Field descriptions are the operator's reference."""
 
-    model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore")
+    # An error is read by more people than a secret.
+    model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", hide_input_in_errors=True)
 
     city_file: Path = Field(description="The city file (YAML).")
     data_dir: Path = Field(
@@ -64,12 +68,16 @@ class HubSettings(BaseSettings):
     oidc_userinfo_url: str | None = Field(
         None, description="Only for a stand-in provider: base of `/oauth2/v1/userinfo`; default: Google's."
     )
-    web_hub_token: SecretStr = Field(description="The web process's hub token; also its OAuth client secret.")
-    steward_hub_token: SecretStr = Field(description="The steward's hub token.")
+    web_hub_token: SecretStr = Field(
+        description="The web process's hub token; also its OAuth client secret. Random, 32 letters or more."
+    )
+    steward_hub_token: SecretStr = Field(description="The steward's hub token. Random, 32 letters or more.")
     hub_service_token: SecretStr = Field(description="With this token the hub asks the service who is who.")
     proxy_token: SecretStr = Field(description="The proxy's API token.")
     metrics_token: SecretStr | None = Field(
-        None, description="Token with which Prometheus asks `/hub/metrics`; none: only who signs in as admin."
+        None,
+        description="Token with which Prometheus asks `/hub/metrics`; random, 32 letters or more. None: only "
+        "who signs in as admin.",
     )
     log_format: Literal["text", "json"] = Field(
         "text",
@@ -111,6 +119,15 @@ class HubSettings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
             raise ValueError("must be scheme://host[:port] without a path")
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("web_hub_token", "steward_hub_token", "metrics_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and len(value.get_secret_value()) < TOKEN_LETTERS:
+            raise ValueError(
+                f"is too easy to guess: {TOKEN_LETTERS} random letters at least, as openssl rand -hex 32"
+            )
+        return value
 
     @property
     def service_public_url(self) -> str:

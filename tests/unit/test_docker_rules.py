@@ -44,7 +44,7 @@ def make_settings(**changes: object) -> HubSettings:
             "public_url": "http://atelier.localhost:8000",
             "google_client_id": "client",
             "engine": "docker",
-            **dict.fromkeys(("google_client_secret", *secrets), "x"),
+            **dict.fromkeys(("google_client_secret", *secrets), 32 * "x"),
             **changes,
         }
     )

@@ -29,8 +29,8 @@ def make_config(public_url: str, static_url: str | None = None) -> Config:
         static_url=static_url,
         google_client_id="client",
         google_client_secret="secret",  # type: ignore[arg-type]
-        web_hub_token="web",  # type: ignore[arg-type]
-        steward_hub_token="steward",  # type: ignore[arg-type]
+        web_hub_token=32 * "w",  # type: ignore[arg-type]
+        steward_hub_token=32 * "s",  # type: ignore[arg-type]
         hub_service_token="service",  # type: ignore[arg-type]
         proxy_token="proxy",  # type: ignore[arg-type]
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from jupyterhub import orm
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
@@ -34,8 +35,8 @@ schools:
 """
 SECRETS = {
     "google_client_secret": "google-secret",
-    "web_hub_token": "web-token",
-    "steward_hub_token": "steward-token",
+    "web_hub_token": "web-token-" + 22 * "w",
+    "steward_hub_token": "steward-token-" + 18 * "s",
     "hub_service_token": "service-token",
     "proxy_token": "proxy-token",
 }
@@ -126,7 +127,8 @@ def test_web_has_no_role_and_no_scope(city: City) -> None:
 
 def test_each_service_has_only_its_own_token(city: City) -> None:
     tokens = {s["name"]: s.get("api_token") for s in make_config(city).JupyterHub.services}
-    assert tokens == {"atelier": "web-token", "steward": "steward-token", "culler": None}
+    expected = {"atelier": SECRETS["web_hub_token"], "steward": SECRETS["steward_hub_token"], "culler": None}
+    assert tokens == expected
 
 
 def test_visitors_tokens_never_get_more_than_access(city: City) -> None:
@@ -220,3 +222,12 @@ def test_log_lines_are_for_a_person_unless_the_setting_says_json(city: City) -> 
         any("logging_config" in word for word in service.get("command", ())) for service in config.services
     ]
     assert told.count(True) == 1, "the culler's lines stand among the hub's"
+
+
+@pytest.mark.parametrize("name", ["web_hub_token", "steward_hub_token", "metrics_token"])
+def test_a_token_that_could_be_guessed_is_refused_since_it_is_hashed_once(city: City, name: str) -> None:
+    assert make_config(city).JupyterHub.trust_user_provided_tokens
+    with pytest.raises(ValidationError, match="too easy to guess: 32 random letters") as refused:
+        make_settings(**{name: "klasnastaya"})
+    assert name in str(refused.value)
+    assert "klasnastaya" not in str(refused.value)
