@@ -236,7 +236,12 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         raise HTTPError(500, f"{self.user.name} ended while starting")
 
     async def poll(self) -> Any:
-        """Tell whether the container runs (None) or how it ended. A daemon that is silent ends nothing."""
+        """Tell whether the container runs (None) or how it ended. A daemon that is silent ends nothing.
+
+        One that is being stopped counts as running: stopping what has ended does no harm, and removes it.
+        """
+        if self._stop_pending and self.object_id:
+            return None
         try:
             ended = await super().poll()
             if ended and self.object_id and self._spawn_pending is False:

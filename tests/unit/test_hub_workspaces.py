@@ -259,3 +259,33 @@ async def test_neither_a_start_nor_a_removal_waits_behind_stops_that_were_ordere
     finally:
         ended.set()
         await asyncio.gather(*stops)
+
+
+class Asked(DockerWorkspace):
+    """A workspace whose container has ended; it remembers what the daemon was asked."""
+
+    _spawn_pending = True  # else `poll` removes it
+
+    def docker(self, method: str, *_: Any, **__: Any) -> "asyncio.Future[Any]":
+        self.__dict__.setdefault("asked", []).append(method)
+        answer: asyncio.Future[Any] = asyncio.Future()
+        answer.set_result(
+            {"Id": "c0", "State": {"Running": False, "ExitCode": 1, "Error": "", "FinishedAt": ""}}
+        )
+        return answer
+
+
+async def test_a_stop_asks_the_daemon_about_nothing_that_it_stops_and_removes_anyway() -> None:
+    workspace: Any = Asked(object_name="atelier-k3aaaaaaaaaa", object_id="c0", remove=True)
+    workspace._stop_pending = True
+    assert await workspace.poll() is None
+    await workspace.stop()
+    assert workspace.asked == ["stop", "remove_container"]
+    workspace._stop_pending = False
+    assert "ExitCode=1" in await workspace.poll()
+
+
+async def test_a_stop_of_what_was_never_made_ends_at_once() -> None:
+    workspace: Any = Asked(object_name="atelier-k3aaaaaaaaaa", object_id="")
+    workspace._stop_pending = True
+    assert "ExitCode=1" in await workspace.poll(), "JupyterHub would stop a container without a name"
