@@ -1,6 +1,6 @@
 """What the hub's one thread is spared: everybody waits while it works.
 
-Figures and reasons: docs/decisions/the-hubs-one-thread.md.
+Why, and what it brings: docs/decisions/the-hubs-one-thread.md.
 """
 
 import functools

@@ -1,6 +1,7 @@
 """The hub's configuration, read from a bare `Config()` as JupyterHub would read it."""
 
 import copy
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
-from hub_config import rights, workspaces
+from hub_config import docker_engine, rights, workspaces
 from hub_config.city import City, parse_city
 from hub_config.configure import configure
 from hub_config.services import describe_culler
@@ -111,6 +112,13 @@ def test_a_workspace_that_does_not_want_to_end_is_dead_well_within_the_minute(ci
     spawner = workspaces.LocalWorkspace(config=make_config(city))
     leftovers_s = spawner.leftover_timeout_s * 2  # asked, then forced
     assert spawner.interrupt_timeout + spawner.term_timeout + spawner.kill_timeout + leftovers_s < 30
+
+
+def test_a_class_of_containers_that_do_not_want_to_end_is_dead_well_within_the_minute() -> None:
+    """Although somebody starts meanwhile, to whom stops give way, and thirty ignore what they are told."""
+    workspace = docker_engine.DockerWorkspace()
+    rounds = math.ceil(30 / workspace.stop_workers)
+    assert docker_engine.STOP_PATIENCE_S + rounds * docker_engine.STOP_TIMEOUT_S < 30
 
 
 def test_refresh_is_strict(city: City) -> None:
