@@ -35,12 +35,16 @@ STEPS = ("ready", "page", "kernel", "output")
 
 @dataclass(frozen=True)
 class Lesson:
-    """Who presses start where. `students`: what each signs in with; `stock`: on JupyterHub's own page."""
+    """Who presses start where. `students`: what each signs in with; `stock`: on JupyterHub's own page.
+
+    `kernel_after_s`: how long after Lab's page a student asks for a kernel.
+    """
 
     public_url: str
     stock: bool
     students: list[str]
     accounts: list[str]
+    kernel_after_s: float = 0.0
 
 
 @dataclass
@@ -104,6 +108,7 @@ class Student:
         if page.status_code != 200 or "jupyter-config-data" not in page.text:
             raise RuntimeError(f"no Lab at {page.url}: {page.status_code} {page.text[:500]}")
         passed("page")
+        time.sleep(self._lesson.kernel_after_s)
         base = f"{page.url.scheme}://{page.url.netloc.decode()}/user/{self._account}"
         kernel = self._start_kernel(base)
         passed("kernel")
@@ -113,6 +118,8 @@ class Student:
     def _open_workspace(self) -> httpx.Response:
         """Return Lab's page; the progress page in between is followed as its script does."""
         path = f"/hub/spawn/{self._account}"
+        if not self._lesson.stock:
+            path = f"{path}?next=/user/{self._account}/lab"  # as on My work: atelier.pages.links
         page = self._browser.get(f"{self._lesson.public_url}{path}")
         for _ in range(5):
             if "/spawn-pending/" not in page.url.path:

@@ -40,7 +40,7 @@ LOG_LINES, LOG_LINE_LETTERS = 40, 300
 STOP_TIMEOUT_S = 10
 # How long starts may hold up a stop. New requests of somebody whose right has ended are refused all the same;
 # an open tab is cut by the stop alone.
-STOP_PATIENCE_S = 5
+STOP_PATIENCE_S = 8
 LISTENING_POLL_S = 0.05
 STATE_POLL_S = 1.0
 # A container's own loopback, where no name server listens: names of the world are not asked for at all.
