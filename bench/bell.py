@@ -38,7 +38,7 @@ from tests.docker_town import Daemon, check_docker, find_cache, provide_base, pr
 from tests.waiting import wait_until
 
 SETTLE_S = 5.0
-# Lab's scripts run for longer than this before anybody can open a notebook (bench.lesson), and the bell of an
+# Lab's scripts run for about as long before anybody can open a notebook (bench.lesson), and the bell of an
 # announced lesson asks for the page: no kernel of the first in the class may start while the last one waits.
 KERNEL_AFTER_S = 1.0
 WITHIN_S = 300.0

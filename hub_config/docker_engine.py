@@ -124,6 +124,9 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
 
     subvolumes = Bool(False, help="Whether a new home waits until it is a btrfs subvolume.").tag(config=True)
 
+    # JupyterHub sets it while a stop that somebody ordered is under way, not for what did not start.
+    _stop_future: "asyncio.Future[None] | None" = None
+
     # Of the hub process, not of one account:
     _pools: ClassVar[dict[str, ThreadPoolExecutor]] = {}
     _homes: ClassVar[Homes | None] = None
@@ -238,9 +241,9 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
     async def poll(self) -> Any:
         """Tell whether the container runs (None) or how it ended. A daemon that is silent ends nothing.
 
-        One that is being stopped counts as running: stopping what has ended does no harm, and removes it.
+        One whose stop was ordered counts as running: stopping what has ended does no harm, and removes it.
         """
-        if self._stop_pending and self.object_id:
+        if self._stop_future and self.object_id:
             return None
         try:
             ended = await super().poll()

@@ -30,7 +30,7 @@ class WatchedProxy(ConfigurableHTTPProxy):
         """Compare all routes with what runs. The first call, at the hub's start, begins the watch as well."""
         await super().check_routes(user_dict, service_dict, routes)
         if self._watch is None:
-            look_at_new_objects_only()  # all accounts are loaded by now
+            look_at_new_objects_only()  # modules, and the accounts whose workspaces run
             self._watch = asyncio.create_task(self._keep_watch(user_dict, service_dict))
 
     async def _keep_watch(self, user_dict: Any, service_dict: Any) -> None:

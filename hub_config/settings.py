@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # The hub stores its services' tokens hashed once, as random numbers: see configure.set_services.
-TOKEN_LETTERS = 32
+TOKEN_LETTERS, MOST_TOKEN_LETTERS = 32, 64  # more is none for JupyterHub
 
 
 class HubSettings(BaseSettings):
@@ -69,14 +69,14 @@ class HubSettings(BaseSettings):
         None, description="Only for a stand-in provider: base of `/oauth2/v1/userinfo`; default: Google's."
     )
     web_hub_token: SecretStr = Field(
-        description="The web process's hub token; also its OAuth client secret. Random, 32 letters or more."
+        description="The web process's hub token; also its OAuth client secret. 32 to 64 random letters."
     )
-    steward_hub_token: SecretStr = Field(description="The steward's hub token. Random, 32 letters or more.")
+    steward_hub_token: SecretStr = Field(description="The steward's hub token. 32 to 64 random letters.")
     hub_service_token: SecretStr = Field(description="With this token the hub asks the service who is who.")
     proxy_token: SecretStr = Field(description="The proxy's API token.")
     metrics_token: SecretStr | None = Field(
         None,
-        description="Token with which Prometheus asks `/hub/metrics`; random, 32 letters or more. None: only "
+        description="Token with which Prometheus asks `/hub/metrics`, 32 to 64 random letters; none: only "
         "who signs in as admin.",
     )
     log_format: Literal["text", "json"] = Field(
@@ -123,9 +123,10 @@ class HubSettings(BaseSettings):
     @field_validator("web_hub_token", "steward_hub_token", "metrics_token")
     @classmethod
     def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and len(value.get_secret_value()) < TOKEN_LETTERS:
+        if value is not None and not TOKEN_LETTERS <= len(value) <= MOST_TOKEN_LETTERS:
+            bounds = f"{TOKEN_LETTERS} to {MOST_TOKEN_LETTERS} random letters"
             raise ValueError(
-                f"is too easy to guess: {TOKEN_LETTERS} random letters at least, as openssl rand -hex 32"
+                f"has {len(value)} letters; needed are {bounds}, as openssl rand -hex 32 makes them"
             )
         return value
 

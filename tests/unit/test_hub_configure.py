@@ -117,8 +117,8 @@ def test_a_workspace_that_does_not_want_to_end_is_dead_well_within_the_minute(ci
 def test_a_class_of_containers_that_do_not_want_to_end_is_dead_well_within_the_minute() -> None:
     """Although somebody starts meanwhile, to whom stops give way, and thirty ignore what they are told."""
     workspace = docker_engine.DockerWorkspace()
-    rounds = math.ceil(30 / workspace.stop_workers)
-    assert docker_engine.STOP_PATIENCE_S + rounds * docker_engine.STOP_TIMEOUT_S < 30
+    rounds, removals_s = math.ceil(30 / workspace.stop_workers), 5  # 30, 0.3 CPU seconds each, two cores
+    assert docker_engine.STOP_PATIENCE_S + rounds * docker_engine.STOP_TIMEOUT_S + removals_s < 40
 
 
 def test_refresh_is_strict(city: City) -> None:
@@ -233,9 +233,12 @@ def test_log_lines_are_for_a_person_unless_the_setting_says_json(city: City) -> 
 
 
 @pytest.mark.parametrize("name", ["web_hub_token", "steward_hub_token", "metrics_token"])
-def test_a_token_that_could_be_guessed_is_refused_since_it_is_hashed_once(city: City, name: str) -> None:
+@pytest.mark.parametrize("token", ["", "klasnastaya", 65 * "k"])
+def test_a_token_that_could_be_guessed_is_refused_since_it_is_hashed_once(
+    city: City, name: str, token: str
+) -> None:
     assert make_config(city).JupyterHub.trust_user_provided_tokens
-    with pytest.raises(ValidationError, match="too easy to guess: 32 random letters") as refused:
-        make_settings(**{name: "klasnastaya"})
-    assert name in str(refused.value)
-    assert "klasnastaya" not in str(refused.value)
+    wanted = rf"{name}\n.*has {len(token)} letters; needed are 32 to 64 random letters"
+    with pytest.raises(ValidationError, match=wanted) as refused:
+        make_settings(**{name: token})
+    assert not token or token not in str(refused.value)
