@@ -236,6 +236,63 @@ def test_without_the_shared_files_lab_comes_from_the_workspace_itself(
     context.close()
 
 
+def test_who_presses_a_key_on_the_empty_page_gets_lab_all_the_same(
+    front: FrontStack, chromium: Browser
+) -> None:
+    context = chromium.new_context(locale="bg")
+    page = front.signed_in_page(context, FIRST)
+    go_to_lab(front, page)
+    held: list[Any] = []
+    context.route(f"{front.static_url}/lab/*/main.*", lambda route: held.append(route))
+    with page.expect_request(lambda request: "/main." in request.url):
+        page.reload(wait_until="commit")
+    wait_until(lambda: page.evaluate("performance.now()") and held, 10, "Lab's script was not asked for")
+    page.keyboard.press("a")
+    page.mouse.click(400, 300)
+    assert page.evaluate("navigator.userActivation.hasBeenActive")
+    held.pop().fulfill(status=404, body="")
+    page.wait_for_selector(".jp-LabShell #jp-main-statusbar", timeout=LAB_WITHIN_MS)
+    check_jar(context, "__Host-atelier-own-files")
+    context.close()
+
+
+def test_a_shared_file_that_fails_later_takes_the_page_from_nobody_who_works(
+    front: FrontStack, chromium: Browser
+) -> None:
+    context = chromium.new_context(locale="bg")
+    page, _ = open_lab(front, context, FIRST)
+    loads: list[str] = []
+    page.on("request", lambda request: loads.append(request.url) if request.is_navigation_request() else None)
+    page.keyboard.press("Shift")
+    lose_a_shared_file(front, page)
+    wait_until(lambda: "__Host-atelier-own-files" in list_names(context), 10, "the page learnt of no failure")
+    # Had the page gone, there would be nothing left to answer from.
+    assert page.evaluate("fetch('api').then(answer => answer.text()).then(() => window.isBefore)")
+    assert loads == []
+
+    context.clear_cookies(name="__Host-atelier-own-files")
+    page.reload(wait_until="commit")
+    page.wait_for_selector(".jp-LabShell #jp-main-statusbar", timeout=LAB_WITHIN_MS)
+    with page.expect_navigation(wait_until="commit"):
+        lose_a_shared_file(front, page)
+    context.close()
+
+
+def lose_a_shared_file(front: FrontStack, page: Page) -> None:
+    """Let the page ask for a file that is not there, as after an upgrade of the front."""
+    page.evaluate(
+        """address => {
+          window.isBefore = true;
+          document.head.append(Object.assign(document.createElement('script'), {src: address}));
+        }""",
+        f"{front.static_url}/lab/gone/gone.js",
+    )
+
+
+def list_names(context: BrowserContext) -> list[str]:
+    return [cookie["name"] for cookie in context.cookies()]
+
+
 def _refuse_shared(front: FrontStack, route: Any) -> None:
     if route.request.url.startswith(front.static_url):
         route.fulfill(status=404, body="")
