@@ -1,5 +1,7 @@
 """The list of images is the one truth about which there are and what each is made of."""
 
+import gettext
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,22 @@ def test_locks_and_packages_exist() -> None:
 def test_a_context_holds_nothing_that_was_not_asked_for(tmp_path: Path) -> None:
     fill_context(ALL["course"], tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "README.md"]
+
+
+def test_the_same_files_make_the_same_wheels_at_any_time(tmp_path: Path) -> None:
+    """What is packed bears one day of the past, or each build would make new layers of 400 MB."""
+    fill_context(ALL["workspace"], tmp_path)
+    catalogs = []
+    for wheel in (tmp_path / "wheels").glob("*.whl"):
+        with zipfile.ZipFile(wheel) as packed:
+            assert {member.date_time[:3] for member in packed.infolist()} == {(2020, 2, 2)}, wheel.name
+            for name in packed.namelist():
+                if name.endswith(".mo"):
+                    with packed.open(name) as catalog:
+                        catalogs.append(gettext.GNUTranslations(catalog).info())
+    assert catalogs
+    dates = [catalog[key] for catalog in catalogs for key in ("pot-creation-date", "po-revision-date")]
+    assert {date.partition(" ")[0] for date in dates} == {"2020-02-02"}
 
 
 def test_the_hub_is_no_part_of_a_workspace() -> None:
