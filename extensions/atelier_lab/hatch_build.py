@@ -44,5 +44,8 @@ def write_menus(source: Path, target: Path) -> None:
         if mark:
             catalogue.add(message, forms[0], context=context)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as compiled:
+    # In one step: a Lab that runs from this checkout may be reading it.
+    unfinished = target.with_suffix(".part")
+    with unfinished.open("wb") as compiled:
         write_mo(compiled, catalogue)
+    unfinished.replace(target)
