@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.atelier_stack import Stack
 from tests.databases import (
@@ -61,6 +63,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.undisturbed)
         if docker and not wanted:
             item.add_marker(left_out)
+
+
+NEEDS_DAEMON = ("tests/deploy/", "tests/docker/", "tests/images/")
+
+
+class DockerTogether(LoadFileScheduling):
+    """File by file; what needs the daemon counts as one, since a process has the daemon until it ends."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "docker" if file.startswith(NEEDS_DAEMON) else file
+
+
+@pytest.hookimpl(optionalhook=True)  # it belongs to pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> DockerTogether | None:
+    return DockerTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

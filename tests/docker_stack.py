@@ -100,14 +100,16 @@ class DockerDemo(Demo):
         assert docker_network.main([*where, *ports]) == 0
 
     def stop(self) -> None:
-        """End the processes, then the workspaces: containers outlive a hub."""
+        """End the processes, then the workspaces: containers outlive a hub. Another demo's stay."""
+        own = f"JUPYTERHUB_API_URL={self.house.hub_api_url}"
         try:
             super().stop()
         finally:
             remove_rules()
             with self.town.daemon.connect() as client:
                 for container in client.containers.list(all=True, filters={"label": KIND_LABEL}):
-                    container.remove(force=True)
+                    if own in container.attrs["Config"]["Env"]:
+                        container.remove(force=True)
 
 
 class DockerStack(Stack):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.docker_school import DockerSchool
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.side_by_side]
 
 WORKS = {
     "terminal": """

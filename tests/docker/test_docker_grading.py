@@ -6,7 +6,7 @@ from nbformat import writes
 from tests.docker_school import SLUG, DockerSchool
 from tests.nbgrader_course import ASSIGNMENT, RIGHT, make_source
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.side_by_side]
 
 # What a hostile answer tries while it is graded; each line is a thing that must fail or find nothing.
 HOSTILE = f"""{RIGHT}

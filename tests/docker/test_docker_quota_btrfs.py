@@ -18,7 +18,7 @@ from hub_config.docker_quota import Keeper, describe_quota, is_btrfs, is_subvolu
 from tests.components import skip_or_fail
 from tests.docker_town import BASE_TAG, REMAPPED_FROM, Daemon, check_docker, find_cache, provide_base, run
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.side_by_side]
 
 SIZE_GB = 4
 DISK_MB = 64

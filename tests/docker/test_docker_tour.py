@@ -8,7 +8,7 @@ import pytest
 from demo.tour import __main__ as tour
 from tests.docker_stack import DockerDemo, DockerStack
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.side_by_side]
 
 
 def test_the_tour_ends_in_the_right_marks(

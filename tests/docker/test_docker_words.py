@@ -8,7 +8,7 @@ from tests.docker.world import open_world
 from tests.docker_notebook import Notebook, open_notebook
 from tests.docker_school import STUDENTS, DockerSchool
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.side_by_side]
 
 NO_INTERNET = "В това работно място няма интернет"
 NO_INSTALLING = "Тук нищо не може да се инсталира"
