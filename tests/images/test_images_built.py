@@ -166,7 +166,7 @@ def test_no_line_of_the_start_is_a_warning(
     daemon: Daemon, images: dict[str, str], name: str, kind: str
 ) -> None:
     """The server alone, as its kind starts it. What needs hub and service is looked at in tests/docker."""
-    server = "timeout -s INT 20 jupyter lab --no-browser --ServerApp.ip=127.0.0.1 2>&1 || true"
+    server = "timeout -s INT 15 jupyter lab --no-browser --ServerApp.ip=127.0.0.1 2>&1 || true"
     told = f"export ATELIER_KIND={kind} ATELIER_COURSE=geo ATELIER_LANGUAGE=bg"
     script = f"{told}; start-workspace sh -c '{server}'"
     said = run_in(daemon, images[name], "sh", "-c", script)
