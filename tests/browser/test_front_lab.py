@@ -248,9 +248,6 @@ def click_below(page: Page) -> None:
     page.click("#jp-main-statusbar", position={"x": 500, "y": 10})
 
 
-TOUCHES = pytest.mark.parametrize("touch", [press_shift, click_below])
-
-
 def test_who_touches_the_empty_page_gets_lab_all_the_same(front: FrontStack, chromium: Browser) -> None:
     context = chromium.new_context(locale="bg")
     page, _ = open_lab(front, context, FIRST)
@@ -267,7 +264,7 @@ def test_who_touches_the_empty_page_gets_lab_all_the_same(front: FrontStack, chr
     context.close()
 
 
-@TOUCHES
+@pytest.mark.parametrize("touch", [press_shift, click_below])
 def test_a_shared_file_that_fails_later_takes_the_page_from_nobody_who_works(
     front: FrontStack, chromium: Browser, touch: Callable[[Page], None]
 ) -> None:
