@@ -233,7 +233,7 @@ def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
     """Move to the version of this checkout: images, backup, migration, start."""
     from deploy.front_files import publish_static
     from deploy.stack import ComposeStack, find_compose
-    from deploy.town_images import find_tag, provide_images, remove_old_images
+    from deploy.town_images import find_tag, forget_old_builds, provide_images, remove_old_images
     from deploy.units import enable_units, install_units
 
     folder = town.resolve()
@@ -245,6 +245,7 @@ def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
         runner = ComposeStack(folder, settings, tuple(find_compose()))
         done = upgrade(load_town(folder), runner, tag, now, settings.backup_key or None)
         remove_old_images({done.tag, done.previous_tag or ""}, settings.docker_url)
+        forget_old_builds()
     typer.echo(f"Version {done.tag} runs; backup: {done.backup}. Back: make rollback")
 
 

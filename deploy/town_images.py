@@ -89,6 +89,22 @@ def remove_old_images(kept: Collection[str], docker_url: str) -> list[str]:
     return removed
 
 
+def forget_old_builds(url: str = SYSTEM_DOCKER, unused_for: str = "24h") -> None:
+    """Free what BuildKit has kept of builds that were not repeated lately (Go's notation); images stay.
+
+    Each version leaves some hundred megabytes of its build stages. A daemon that does not answer is passed
+    over: the next upgrade does it.
+    """
+    import docker
+    import requests
+
+    with (
+        contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException),
+        contextlib.closing(docker.DockerClient(base_url=url, timeout=600)) as client,
+    ):
+        client.api.prune_builds(filters={"until": unused_for}, all=True)
+
+
 def list_old(tags: Collection[str], kept: Collection[str]) -> list[str]:
     """Return those of our images' tags that belong to other versions than `kept`."""
     found = {tag: OF_A_VERSION.fullmatch(tag) for tag in tags}

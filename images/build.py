@@ -2,8 +2,7 @@
 
 Each image is built from a folder made for it: its own files, its lock, wheels of our packages. So nothing
 else of the checkout (data, secrets, history) can get into one. Wheels are made here and not in the image:
-their JavaScript is already built, and no compiler or Node is needed inside. The classic builder and BuildKit
-both do.
+their JavaScript is already built, and no compiler or Node is needed inside.
 """
 
 import argparse
@@ -16,10 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from images.builder import Builder
 from images.catalog import IMAGES, REPOSITORY, Image, find_version, load_images, name_tag
 
 LICENCE = "BSD-3-Clause"
 LABEL = "org.opencontainers.image"
+INSTALLER = "bootstrap.txt"  # the lock of what installs the others
 HUB_PARTS = ("hub_config", "pyproject.toml")
 
 
@@ -41,12 +42,16 @@ def build_images(
     """
     images = load_images()
     wanted = list_with_parents(images, names)
+    try:
+        builder = Builder.choose(docker)
+    except FileNotFoundError as missing:
+        raise BuildFailed(f"{docker} is not installed; Debian: apt-get install docker.io") from missing
     took_s = {}
     for name in wanted:
         if tell:
             tell(f"Building image {name_tag(name, version)} …\n")
         began = time.monotonic()
-        build_image(images[name], version, docker, arguments or {})
+        build_image(images[name], version, builder, arguments or {})
         took_s[name] = time.monotonic() - began
     return took_s
 
@@ -63,25 +68,24 @@ def list_with_parents(images: Mapping[str, Image], names: Iterable[str]) -> list
     return [name for name in images if name in wanted]
 
 
-def build_image(
-    image: Image, version: str, docker: str = "docker", arguments: Mapping[str, str] | None = None
-) -> None:
+def build_image(image: Image, version: str, builder: Builder, arguments: Mapping[str, str]) -> None:
     """Build one image; its parent must be there. Raises BuildFailed."""
     parent = image.parent if ":" in image.parent else name_tag(image.parent, version)
     with tempfile.TemporaryDirectory(prefix="atelier-image-") as folder:
         fill_context(image, Path(folder))
         labels = [f"--label={LABEL}.{key}={value}" for key, value in list_labels(image, version).items()]
-        command = [docker, "build", "--quiet", f"--tag={name_tag(image.name, version)}"]
-        given = {"PARENT": parent, **(arguments or {} if ":" in image.parent else {})}
+        command = [builder.docker, "build", "--quiet", f"--tag={name_tag(image.name, version)}"]
+        given = {"PARENT": parent, **(arguments if ":" in image.parent else {})}
         options = [f"--build-arg={name}={value}" for name, value in given.items()]
-        run([*command, *options, *labels, folder], f"image {image.name}")
+        run([*command, *options, *labels, folder], f"image {image.name}", builder.variables)
 
 
 def fill_context(image: Image, folder: Path) -> None:
     """Put into `folder` all that the image's Dockerfile may take, and nothing else."""
     shutil.copytree(image.folder, folder, dirs_exist_ok=True)
     if image.lock:
-        shutil.copy(REPOSITORY / "requirements" / image.lock, folder)
+        for lock in (image.lock, INSTALLER):
+            shutil.copy(REPOSITORY / "requirements" / lock, folder)
         shutil.copy(IMAGES / "build_environment.sh", folder)
     for name in image.folders:
         ignored = shutil.ignore_patterns("__pycache__")
@@ -117,8 +121,9 @@ def list_labels(image: Image, version: str) -> dict[str, str]:
 def list_inputs(image: Image) -> list[str]:
     """Return the paths of the checkout from which the image is made, its parent's left out."""
     packages = [path for package in image.packages for path in (HUB_PARTS if package == "." else [package])]
-    lock = [f"requirements/{image.lock}", "images/build_environment.sh"] if image.lock else []
-    return [f"images/{image.name}", *lock, *packages, *image.folders, *image.files]
+    locks = [f"requirements/{lock}" for lock in (image.lock, INSTALLER)] if image.lock else []
+    script = ["images/build_environment.sh"] if image.lock else []
+    return [f"images/{image.name}", *locks, *script, *packages, *image.folders, *image.files]
 
 
 def find_last_change(paths: list[str]) -> tuple[str, str]:
@@ -129,13 +134,10 @@ def find_last_change(paths: list[str]) -> tuple[str, str]:
     return revision or "unknown", created or "1970-01-01T00:00:00Z"
 
 
-def run(command: list[str], subject: str) -> None:
+def run(command: list[str], subject: str, variables: Mapping[str, str] | None = None) -> None:
     """Run a command; what it says is shown only when it fails. Raises BuildFailed."""
-    environment = {"DOCKER_BUILDKIT": "0", **os.environ}
-    try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    except FileNotFoundError as missing:
-        raise BuildFailed(f"{command[0]} is not installed; Debian: apt-get install docker.io") from missing
+    environment = {**os.environ, **(variables or {})}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildFailed(f"{done.stdout}{done.stderr}\n{subject}: `{' '.join(command)}` failed, see above")
 

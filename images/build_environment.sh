@@ -1,22 +1,37 @@
 #!/bin/sh
-# The Python environment /opt/atelier, made in the build stage of an image, in two steps that are cached apart:
-#   build_environment.sh locked <lock>    everything foreign, from a lock
-#   build_environment.sh ours <folder>    wheels of our own packages
+# The Python environment /opt/atelier, made in the build stage of an image, in three steps that are cached apart:
+#   build_environment.sh installer <lock>  what installs; the same for all images
+#   build_environment.sh locked <lock>     everything foreign, from a lock
+#   build_environment.sh ours <folder>     wheels of our own packages
 # What is left out here is never read when the image runs.
 set -eu
 environment=/opt/atelier
+python=$environment/bin/python
+tools=/opt/installer/bin
 
-# Byte code is written here: the file system of a running container is read-only.
-install() {
-  /opt/installer/bin/pip --python "$environment/bin/python" install --quiet --no-cache-dir --no-deps --compile \
-    --disable-pip-version-check --root-user-action=ignore "$@"
-}
-
-locked() {
+installer() {
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
   python3 -m venv /opt/installer
+  with_pip "$tools/python" --require-hashes -r "$1"
   python3 -m venv --without-pip "$environment"
+}
+
+# Byte code is written here: the file system of a running container is read-only. uv takes a third of pip's time
+# and does not read its configuration: where only that knows the way to a mirror, pip installs the same lock.
+install() {
+  "$tools/uv" pip install --python "$python" --quiet --no-cache --no-deps --compile-bytecode \
+    --system-certs "$@" || { echo "uv could not; trying pip …" >&2; with_pip "$python" --compile "$@"; }
+}
+
+with_pip() {
+  into=$1
+  shift
+  "$tools/pip" --python "$into" install --quiet --no-cache-dir --no-deps --disable-pip-version-check \
+    --root-user-action=ignore "$@"
+}
+
+locked() {
   install --require-hashes -r "$1"
   cd "$environment/lib"/python3.*/site-packages
   # Tests of libraries. numpy.testing imports one file of its tests: it keeps them.

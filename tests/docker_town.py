@@ -24,6 +24,7 @@ from typing import IO, Self
 import docker
 import psutil
 
+from deploy.town_images import forget_old_builds
 from images.build import build_images, list_with_parents
 from images.catalog import load_images, name_tag
 from tests.components import skip_or_fail
@@ -328,6 +329,7 @@ def provide_images(daemon: Daemon, names: Sequence[str] = ()) -> dict[str, str]:
         daemon.built |= missing
         with daemon.connect() as client:
             client.images.prune(filters={"dangling": True, "until": FORGOTTEN_AFTER})
+        forget_old_builds(daemon.url, FORGOTTEN_AFTER)
     return {name: name_tag(name, VERSION) for name in wanted}
 
 
