@@ -21,6 +21,7 @@ from bench.bell_class import Lesson
 from bench.page_houses import end_hub
 from demo.house import REPOSITORY, find_node
 from demo.ports import LOOPBACK, list_free_ports
+from images.builder import Builder
 from tests.atelier_stack import NO_AUTHORITIES
 from tests.docker_stack import DockerStack, Town
 from tests.docker_town import CLIENT, Daemon, run
@@ -112,9 +113,8 @@ class Stock:
 def build_stock(daemon: Daemon) -> None:
     """Build the plain JupyterLab and nbgrader image."""
     command = [str(CLIENT), "--host", daemon.url, "build", "--quiet", f"--tag={STOCK_TAG}", str(STOCK)]
-    done = subprocess.run(
-        command, env={**os.environ, "DOCKER_BUILDKIT": "0"}, capture_output=True, text=True, check=False
-    )
+    variables = {**os.environ, **Builder.choose(str(CLIENT)).variables}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the stock's image could not be built:\n{done.stdout}{done.stderr}")
 

@@ -244,9 +244,10 @@ def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
         publish_static(folder, tag)  # while the old version still answers: it takes a while, and only adds
         runner = ComposeStack(folder, settings, tuple(find_compose()))
         done = upgrade(load_town(folder), runner, tag, now, settings.backup_key or None)
+        typer.echo(f"Version {done.tag} runs; backup: {done.backup}. Back: make rollback")
+        typer.echo("Freeing what earlier versions and builds have left …")
         remove_old_images({done.tag, done.previous_tag or ""}, settings.docker_url)
         forget_old_builds()
-    typer.echo(f"Version {done.tag} runs; backup: {done.backup}. Back: make rollback")
 
 
 @app.command("rollback")

@@ -8,15 +8,20 @@ import datetime as dt
 import re
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploy.look import SYSTEM_DOCKER, WORKSPACE_IMAGES
 from deploy.problem import DeployProblem
-from images.build import BuildFailed, build_images, tell_person
+from images.build import LABEL, VENDOR, BuildFailed, build_images, tell_person
 from images.catalog import find_version, load_images, name_tag
 
+if TYPE_CHECKING:
+    import docker
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+OURS = f"{LABEL}.vendor={VENDOR}"  # build stages inherit it from base
 OF_A_VERSION = re.compile(r"atelier-([a-z]+):(\d[\w.]*-[0-9a-f]{12})")
 
 
@@ -70,16 +75,13 @@ def _hand_over(names: list[str], docker_url: str) -> None:
 def remove_old_images(kept: Collection[str], docker_url: str) -> list[str]:
     """Remove the images of versions other than `kept` on both daemons; what a container uses stays.
 
-    Returns the tags that went. A daemon that does not answer is passed over: the next upgrade removes them.
+    Returns the tags that went.
     """
     import docker
 
     removed = []
     for url in (SYSTEM_DOCKER, docker_url):
-        with (
-            contextlib.suppress(docker.errors.DockerException),
-            contextlib.closing(docker.DockerClient(base_url=url, timeout=60)) as client,
-        ):
+        with tidying(url), connect(url) as client:
             for tag in list_old(
                 [name for image in client.api.images() for name in image["RepoTags"] or []], kept
             ):
@@ -90,19 +92,32 @@ def remove_old_images(kept: Collection[str], docker_url: str) -> list[str]:
 
 
 def forget_old_builds(url: str = SYSTEM_DOCKER, unused_for: str = "24h") -> None:
-    """Free what BuildKit has kept of builds that were not repeated lately (Go's notation); images stay.
+    """Free what builds have left beside the images; `unused_for` as Go writes durations.
 
-    Each version leaves some hundred megabytes of its build stages. A daemon that does not answer is passed
-    over: the next upgrade does it.
+    BuildKit keeps each step, the classic builder each stage as an image without a name, 400 MB for the
+    workspace alone; a tag that is built anew leaves its old image. Images with a name stay.
     """
-    import docker
-    import requests
-
-    with (
-        contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException),
-        contextlib.closing(docker.DockerClient(base_url=url, timeout=600)) as client,
-    ):
+    with tidying(url), connect(url) as client:
         client.api.prune_builds(filters={"until": unused_for}, all=True)
+        client.images.prune(filters={"dangling": True, "label": OURS, "until": unused_for})
+
+
+def connect(url: str) -> "contextlib.closing[docker.DockerClient]":
+    """A client of a daemon. Raises DockerException when it does not answer."""
+    import docker
+
+    return contextlib.closing(docker.DockerClient(base_url=url, timeout=120))
+
+
+@contextlib.contextmanager
+def tidying(url: str) -> Iterator[None]:
+    """Where tidying a daemon up fails, that is told and nothing else: the next upgrade does it again."""
+    import docker
+
+    try:
+        yield
+    except (docker.errors.DockerException, OSError) as trouble:  # a connection that breaks off is the latter
+        sys.stderr.write(f"Old images and builds stay at {url}: {trouble}. The next upgrade frees them.\n")
 
 
 def list_old(tags: Collection[str], kept: Collection[str]) -> list[str]:

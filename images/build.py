@@ -19,8 +19,9 @@ from images.builder import Builder
 from images.catalog import IMAGES, REPOSITORY, Image, find_version, load_images, name_tag
 
 LICENCE = "BSD-3-Clause"
+VENDOR = "Atelier"
 LABEL = "org.opencontainers.image"
-INSTALLER = "bootstrap.txt"  # the lock of what installs the others
+INSTALLER_LOCK = "bootstrap.txt"  # the lock of what installs the others
 HUB_PARTS = ("hub_config", "pyproject.toml")
 
 
@@ -42,10 +43,9 @@ def build_images(
     """
     images = load_images()
     wanted = list_with_parents(images, names)
-    try:
-        builder = Builder.choose(docker)
-    except FileNotFoundError as missing:
-        raise BuildFailed(f"{docker} is not installed; Debian: apt-get install docker.io") from missing
+    if not shutil.which(docker):
+        raise BuildFailed(f"{docker} is not installed; Debian: apt-get install docker.io")
+    builder = Builder.choose(docker)
     took_s = {}
     for name in wanted:
         if tell:
@@ -84,7 +84,7 @@ def fill_context(image: Image, folder: Path) -> None:
     """Put into `folder` all that the image's Dockerfile may take, and nothing else."""
     shutil.copytree(image.folder, folder, dirs_exist_ok=True)
     if image.lock:
-        for lock in (image.lock, INSTALLER):
+        for lock in (image.lock, INSTALLER_LOCK):
             shutil.copy(REPOSITORY / "requirements" / lock, folder)
         shutil.copy(IMAGES / "build_environment.sh", folder)
     for name in image.folders:
@@ -112,6 +112,7 @@ def list_labels(image: Image, version: str) -> dict[str, str]:
         "title": image.title,
         "description": image.description,
         "version": version,
+        "vendor": VENDOR,
         "licenses": LICENCE,
         "revision": revision,
         "created": created,
@@ -121,7 +122,7 @@ def list_labels(image: Image, version: str) -> dict[str, str]:
 def list_inputs(image: Image) -> list[str]:
     """Return the paths of the checkout from which the image is made, its parent's left out."""
     packages = [path for package in image.packages for path in (HUB_PARTS if package == "." else [package])]
-    locks = [f"requirements/{lock}" for lock in (image.lock, INSTALLER)] if image.lock else []
+    locks = [f"requirements/{lock}" for lock in (image.lock, INSTALLER_LOCK)] if image.lock else []
     script = ["images/build_environment.sh"] if image.lock else []
     return [f"images/{image.name}", *locks, *script, *packages, *image.folders, *image.files]
 

@@ -17,11 +17,15 @@ installer() {
   python3 -m venv --without-pip "$environment"
 }
 
-# Byte code is written here: the file system of a running container is read-only. uv takes a third of pip's time
-# and does not read its configuration: where only that knows the way to a mirror, pip installs the same lock.
+# Byte code is written here: the file system of a running container is read-only. uv takes a quarter of pip's time
+# and does not read pip's configuration: where only that knows the way to a mirror, pip installs the same lock, and
+# anew what uv had installed without having come to the byte code. Nothing is built: build tools have no hashes here.
 install() {
-  "$tools/uv" pip install --python "$python" --quiet --no-cache --no-deps --compile-bytecode \
-    --system-certs "$@" || { echo "uv could not; trying pip …" >&2; with_pip "$python" --compile "$@"; }
+  UV_COMPILE_BYTECODE_TIMEOUT=600 "$tools/uv" pip install --python "$python" --quiet --no-cache --no-deps --no-build \
+    --compile-bytecode --system-certs "$@" || {
+    echo "uv could not; trying pip …" >&2
+    with_pip "$python" --compile --force-reinstall --only-binary :all: "$@"
+  }
 }
 
 with_pip() {

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-WITH_BUILDKIT_INSIDE = range(18, 23)  # major versions; from 23 on it is the plug-in
+FIRST_WITHOUT_BUILDKIT_INSIDE = 23
 
 
 @dataclass(frozen=True)
@@ -23,23 +23,21 @@ class Builder:
 
     @classmethod
     def choose(cls, docker: str, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return the client's better builder, or the one that ``DOCKER_BUILDKIT`` asks for.
-
-        Raises FileNotFoundError where there is no such client.
-        """
-        buildkit = environment.get("DOCKER_BUILDKIT") or str(int(has_buildkit(docker)))
-        # The images belong into the daemon that DOCKER_HOST names, whatever builder the person prefers.
-        # Notes on how they were made would be parts of them that an older daemon does not load.
-        alone = {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-        return cls(docker, {"DOCKER_BUILDKIT": buildkit, **alone})
+        """Return the better builder of a client that is installed, or what ``DOCKER_BUILDKIT`` asks for."""
+        variables = {
+            "DOCKER_BUILDKIT": environment.get("DOCKER_BUILDKIT") or ("1" if has_buildkit(docker) else "0"),
+            # A person's own builder would keep the images to itself, where no `FROM` finds them.
+            "BUILDX_BUILDER": "default",
+            # Attestations would make images that an older daemon for workspaces cannot load.
+            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        }
+        return cls(docker, variables)
 
 
 def has_buildkit(docker: str) -> bool:
-    """Whether a client can build with BuildKit. Raises FileNotFoundError where there is no such client."""
-    # Its exit status speaks of the daemon, which need not run.
-    said = _ask(docker, "version", "--format", "{{.Client.Version}}").stdout
-    version = re.match(r"(\d+)\.", said)
-    if version and int(version[1]) in WITH_BUILDKIT_INSIDE:
+    """Whether a client that is installed can build with BuildKit."""
+    version = re.search(r"Docker version (\d+)\.", _ask(docker, "--version").stdout)
+    if version and int(version[1]) < FIRST_WITHOUT_BUILDKIT_INSIDE:
         return True
     return _ask(docker, "buildx", "version").returncode == 0
 

@@ -30,7 +30,7 @@ from images.catalog import load_images, name_tag
 from tests.components import skip_or_fail
 from tests.waiting import wait_until
 
-CLIENT = Path("/usr/bin/docker")  # Debian's: another one on PATH may ask for a builder that is not there
+CLIENT = Path("/usr/bin/docker")  # Debian's, whatever else is on PATH
 NEEDED = {
     "dockerd": "docker.io",
     "debootstrap": "debootstrap",
@@ -327,8 +327,6 @@ def provide_images(daemon: Daemon, names: Sequence[str] = ()) -> dict[str, str]:
         finally:
             del os.environ["DOCKER_HOST"]
         daemon.built |= missing
-        with daemon.connect() as client:
-            client.images.prune(filters={"dangling": True, "until": FORGOTTEN_AFTER})
         forget_old_builds(daemon.url, FORGOTTEN_AFTER)
     return {name: name_tag(name, VERSION) for name in wanted}
 

@@ -1,18 +1,27 @@
 """Building again: nothing new where nothing has changed, and no leftovers that grow with each version."""
 
 import os
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
-from deploy.town_images import forget_old_builds
+from deploy.town_images import OURS, forget_old_builds
 from images.build import build_images
 from images.builder import Builder
 from tests.docker_town import BASE_TAG, CLIENT, VERSION, Daemon, find_cache, provide_base, run_client
 
 pytestmark = [pytest.mark.docker, pytest.mark.side_by_side]
+DOCKERFILE = f"""
+FROM {BASE_TAG} AS stage
+LABEL {OURS}
+RUN echo made >/made
+FROM {BASE_TAG}
+COPY --from=stage /made /made
+"""
 
 
 def test_a_second_build_makes_the_same_images(
@@ -28,24 +37,37 @@ def test_a_second_build_makes_the_same_images(
     assert list_ids() == before
 
 
-def test_what_builds_left_behind_goes_when_nobody_has_used_it_lately(tmp_path: Path) -> None:
+@pytest.fixture
+def other(daemon: Daemon, tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that has built nothing yet. (`daemon` has made the base tag.)"""
+    data_root = tmp_path / "docker"
+    with Daemon(data_root, remapped=False) as running:
+        provide_base(running, find_cache())
+        yield running
+    shutil.rmtree(data_root)
+
+
+@pytest.mark.parametrize("buildkit", ["1", "0"], ids=["BuildKit", "classic"])
+def test_what_builds_left_behind_goes_when_nobody_has_used_it_lately(
+    other: Daemon, tmp_path: Path, buildkit: str
+) -> None:
     context = tmp_path / "context"
     context.mkdir()
-    (context / "Dockerfile").write_text(
-        f"FROM {BASE_TAG} AS stage\nRUN echo made >/made\nFROM {BASE_TAG}\nCOPY --from=stage /made /made\n"
-    )
-    with Daemon(tmp_path / "docker", remapped=False) as other, other.connect() as client:
-        provide_base(other, find_cache())
-        variables = {**os.environ, **Builder.choose(str(CLIENT)).variables, "DOCKER_HOST": other.url}
-        subprocess.run([str(CLIENT), "build", "--quiet", "--tag=kept", context], env=variables, check=True)
+    (context / "Dockerfile").write_text(DOCKERFILE)
+    builder = Builder.choose(str(CLIENT), {"DOCKER_BUILDKIT": buildkit})
+    variables = {**os.environ, **builder.variables, "DOCKER_HOST": other.url}
+    subprocess.run([str(CLIENT), "build", "--quiet", "--tag=kept", context], env=variables, check=True)
+    with other.connect() as client:
         assert count_left_behind(client) > 0
         forget_old_builds(other.url, "1h")
         assert count_left_behind(client) > 0
         forget_old_builds(other.url, "1ms")
         assert count_left_behind(client) == 0
-        assert run_client(other, "run", "--rm", "--network=none", "kept", "cat", "/made") == "made\n"
+    assert run_client(other, "run", "--rm", "--network=none", "kept", "cat", "/made") == "made\n"
 
 
 def count_left_behind(client: docker.DockerClient) -> int:
-    """How many steps of builds BuildKit keeps that are no part of an image."""
-    return sum(bool(step["Size"]) and not step["Shared"] for step in client.api.df()["BuildCache"] or ())
+    """How many steps and images there are on the disk that no image with a name has a part in."""
+    steps = client.api.df()["BuildCache"] or ()
+    unnamed = client.images.list(filters={"dangling": True})
+    return len(unnamed) + sum(bool(step["Size"]) and not step["Shared"] for step in steps)

@@ -22,7 +22,21 @@ def test_every_image_has_a_dockerfile_and_a_readme() -> None:
 def test_no_dockerfile_names_a_parent_or_a_machine(name: str) -> None:
     text = (IMAGES / name / "Dockerfile").read_text()
     assert all(line.split()[1] == "${PARENT}" for line in text.splitlines() if line.startswith("FROM "))
-    assert not any(word in text for word in ("http://", "https://", "/root", "/work/", "pip.conf", "--mount"))
+    assert not any(word in text for word in ("http://", "https://", "/root", "/work/", "pip.conf"))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_dockerfile_can_be_built_by_the_classic_builder_too(name: str) -> None:
+    """Docker's newer clients have no other without the plug-in buildx."""
+    text = (IMAGES / name / "Dockerfile").read_text()
+    assert not any(word in text for word in ("--mount", "--chmod", "--link", "<<", "# syntax"))
+
+
+def test_what_installs_is_made_once_for_all_images() -> None:
+    """The same lines on the same parent are the same step for a builder."""
+    files = [(IMAGES / name / "Dockerfile").read_text() for name, image in ALL.items() if image.lock]
+    assert len(files) > 1
+    assert len({text[text.index("ARG PARENT") : text.index("bootstrap.txt\nCOPY")] for text in files}) == 1
 
 
 def test_a_plain_debian_tag_is_the_only_foreign_parent() -> None:
@@ -51,9 +65,16 @@ def test_locks_and_packages_exist() -> None:
         assert all((REPOSITORY / package / "pyproject.toml").is_file() for package in image.packages)
 
 
-def test_a_context_holds_nothing_that_was_not_asked_for(tmp_path: Path) -> None:
-    fill_context(ALL["course"], tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "README.md"]
+@pytest.mark.parametrize("name", ALL)
+def test_a_context_holds_nothing_that_was_not_asked_for(tmp_path: Path, name: str) -> None:
+    image = ALL[name]
+    fill_context(image, tmp_path)
+    asked = {path.name for path in image.folder.iterdir()} | {*image.folders, *image.files}
+    if image.lock:
+        asked |= {image.lock, "bootstrap.txt", "build_environment.sh"}
+    if image.packages:
+        asked.add("wheels")
+    assert {path.name for path in tmp_path.iterdir()} == asked
 
 
 def test_no_wheel_knows_when_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

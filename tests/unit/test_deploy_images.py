@@ -2,14 +2,17 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
+from deploy import town_images
 from deploy.front_files import compress_more
 from deploy.problem import DeployProblem
-from deploy.town_images import _hand_over, list_old
+from deploy.town_images import _hand_over, forget_old_builds, list_old, remove_old_images
 from tests.components import skip_or_fail
 
 SAVING = "#!/bin/sh\nif [ $1 = save ]; then exec head -c 3000000 /dev/zero; fi\nexit 1\n"
@@ -29,6 +32,26 @@ def test_a_daemon_that_refuses_images_ends_the_hand_over(tmp_path: Path, monkeyp
     put_program(monkeypatch, tmp_path, "docker", SAVING)
     with pytest.raises(DeployProblem, match="did not take its images"):
         _hand_over(["atelier-workspace:1"], "unix:///nowhere.sock")
+
+
+def test_an_upgrade_has_ended_well_though_old_images_could_not_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    nobody, hangs_up = f"unix://{tmp_path}/nobody.sock", f"unix://{tmp_path}/hangs-up.sock"
+    monkeypatch.setattr(town_images, "SYSTEM_DOCKER", nobody)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(hangs_up.removeprefix("unix://"))
+        listening.listen()
+        hanging_up = threading.Thread(target=lambda: listening.accept()[0].close())
+        hanging_up.start()
+        assert remove_old_images({"0.1.0-bbbbbbbbbbbb"}, hangs_up) == []
+        hanging_up.join()
+    forget_old_builds(nobody)
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[0] for line in told] == [
+        f"Old images and builds stay at {url}" for url in (nobody, hangs_up, nobody)
+    ]
+    assert all(line.endswith("The next upgrade frees them.") for line in told)
 
 
 def test_images_of_other_versions_than_the_last_two_are_old():
