@@ -112,7 +112,7 @@ class Stock:
 
 def build_stock(daemon: Daemon) -> None:
     """Build the plain JupyterLab and nbgrader image."""
-    command = [str(CLIENT), "--host", daemon.url, "build", "--quiet", f"--tag={STOCK_TAG}", str(STOCK)]
+    command = [str(CLIENT), "--host", daemon.url, "build", f"--tag={STOCK_TAG}", str(STOCK)]
     variables = {**os.environ, **Builder.choose(str(CLIENT)).variables}
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -232,6 +232,7 @@ def call_service(context: typer.Context, town: TownOption = DEFAULT_TOWN) -> Non
 def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
     """Move to the version of this checkout: images, backup, migration, start."""
     from deploy.front_files import publish_static
+    from deploy.look import SYSTEM_DOCKER
     from deploy.stack import ComposeStack, find_compose
     from deploy.town_images import find_tag, forget_old_builds, provide_images, remove_old_images
     from deploy.units import enable_units, install_units
@@ -247,7 +248,8 @@ def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
         typer.echo(f"Version {done.tag} runs; backup: {done.backup}. Back: make rollback")
         typer.echo("Freeing what earlier versions and builds have left …")
         remove_old_images({done.tag, done.previous_tag or ""}, settings.docker_url)
-        forget_old_builds()
+        for url in (SYSTEM_DOCKER, settings.docker_url):
+            forget_old_builds(url)
 
 
 @app.command("rollback")

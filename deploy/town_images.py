@@ -91,14 +91,16 @@ def remove_old_images(kept: Collection[str], docker_url: str) -> list[str]:
     return removed
 
 
-def forget_old_builds(url: str = SYSTEM_DOCKER, unused_for: str = "24h") -> None:
+def forget_old_builds(url: str, unused_for: str = "24h") -> None:
     """Free what builds have left beside the images; `unused_for` as Go writes durations.
 
-    BuildKit keeps each step, the classic builder each stage as an image without a name, 400 MB for the
-    workspace alone; a tag that is built anew leaves its old image. Images with a name stay.
+    BuildKit keeps each step: those go that nothing has read so long. The classic builder keeps each stage as
+    an image without a name, 400 MB for the workspace alone, and a tag that is made anew leaves its old image:
+    those go that are as old. Images with a name stay.
     """
     with tidying(url), connect(url) as client:
         client.api.prune_builds(filters={"until": unused_for}, all=True)
+    with tidying(url), connect(url) as client:
         client.images.prune(filters={"dangling": True, "label": OURS, "until": unused_for})
 
 

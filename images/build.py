@@ -74,7 +74,7 @@ def build_image(image: Image, version: str, builder: Builder, arguments: Mapping
     with tempfile.TemporaryDirectory(prefix="atelier-image-") as folder:
         fill_context(image, Path(folder))
         labels = [f"--label={LABEL}.{key}={value}" for key, value in list_labels(image, version).items()]
-        command = [builder.docker, "build", "--quiet", f"--tag={name_tag(image.name, version)}"]
+        command = [builder.docker, "build", f"--tag={name_tag(image.name, version)}"]
         given = {"PARENT": parent, **(arguments if ":" in image.parent else {})}
         options = [f"--build-arg={name}={value}" for name, value in given.items()]
         run([*command, *options, *labels, folder], f"image {image.name}", builder.variables)

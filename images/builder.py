@@ -26,8 +26,10 @@ class Builder:
         """Return the better builder of a client that is installed, or what ``DOCKER_BUILDKIT`` asks for."""
         variables = {
             "DOCKER_BUILDKIT": environment.get("DOCKER_BUILDKIT") or ("1" if has_buildkit(docker) else "0"),
+            # What went wrong is in the builder's own words, which are shown when it has.
+            "BUILDKIT_PROGRESS": "plain",
             # A person's own builder would keep the images to itself, where no `FROM` finds them.
-            "BUILDX_BUILDER": "default",
+            "BUILDX_BUILDER": find_context(docker),
             # Attestations would make images that an older daemon for workspaces cannot load.
             "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
         }
@@ -40,6 +42,13 @@ def has_buildkit(docker: str) -> bool:
     if version and int(version[1]) < FIRST_WITHOUT_BUILDKIT_INSIDE:
         return True
     return _ask(docker, "buildx", "version").returncode == 0
+
+
+def find_context(docker: str) -> str:
+    """Return the name of the context that the client uses; buildx calls its daemon's own builder the same."""
+    # A client without buildx answers an unknown word with its help.
+    shown = re.fullmatch(r"[\w.+-]+", _ask(docker, "context", "show").stdout.strip())
+    return shown[0] if shown else "default"
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:

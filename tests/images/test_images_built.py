@@ -108,7 +108,7 @@ def test_every_module_has_its_byte_code_and_nobody_can_change_it(
 def test_uv_has_installed_all_and_pip_did_not_have_to_help(
     daemon: Daemon, images: dict[str, str], name: str
 ) -> None:
-    """Where uv fails, pip makes the same image in four times the time, and nobody would notice."""
+    """Where uv fails, pip makes the same image more slowly, and nobody would notice."""
     said = run_in(daemon, images[name], "sh", "-c", f"cat {SITE}/*.dist-info/INSTALLER; echo")
     assert said.count("uv") > 10
     assert said.replace("uv", "").strip() == "", said

@@ -34,6 +34,18 @@ def test_a_daemon_that_refuses_images_ends_the_hand_over(tmp_path: Path, monkeyp
         _hand_over(["atelier-workspace:1"], "unix:///nowhere.sock")
 
 
+def answer_once_and_hang_up(listening: socket.socket) -> None:
+    """Play a daemon that says its version and breaks off when it is asked for more."""
+    said = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.24"}'
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+    with listening.accept()[0] as connection:
+        connection.recv(4096)
+        connection.sendall(answer)
+    with listening.accept()[0] as connection:
+        connection.recv(4096)
+        listening.close()  # before the connection, or the client might come again and wait
+
+
 def test_an_upgrade_has_ended_well_though_old_images_could_not_be_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -42,16 +54,18 @@ def test_an_upgrade_has_ended_well_though_old_images_could_not_be_removed(
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(hangs_up.removeprefix("unix://"))
         listening.listen()
-        hanging_up = threading.Thread(target=lambda: listening.accept()[0].close())
-        hanging_up.start()
+        listening.settimeout(10)
+        answering = threading.Thread(target=answer_once_and_hang_up, args=[listening])
+        answering.start()
         assert remove_old_images({"0.1.0-bbbbbbbbbbbb"}, hangs_up) == []
-        hanging_up.join()
+        answering.join()
     forget_old_builds(nobody)
     told = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[0] for line in told] == [
-        f"Old images and builds stay at {url}" for url in (nobody, hangs_up, nobody)
+        f"Old images and builds stay at {url}" for url in (nobody, hangs_up, nobody, nobody)
     ]
     assert all(line.endswith("The next upgrade frees them.") for line in told)
+    assert ["server API version" in line for line in told] == [True, False, True, True]
 
 
 def test_images_of_other_versions_than_the_last_two_are_old():

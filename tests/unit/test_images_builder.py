@@ -41,8 +41,27 @@ def test_who_has_chosen_a_builder_gets_it(tmp_path: Path, wanted: str) -> None:
 def test_what_a_person_prefers_for_other_images_does_not_count(tmp_path: Path) -> None:
     docker = make_program(tmp_path / "docker", NEW_WITH_PLUGIN)
     chosen = Builder.choose(docker, {"BUILDX_BUILDER": "mine", "BUILDX_NO_DEFAULT_ATTESTATIONS": "0"})
-    assert chosen.variables["BUILDX_BUILDER"] == "default"
+    assert chosen.variables["BUILDX_BUILDER"] == "default"  # DOCKER_HOST's, or the context's of that name
     assert chosen.variables["BUILDX_NO_DEFAULT_ATTESTATIONS"] == "1"
+
+
+def test_the_daemon_is_that_of_the_context_in_use(tmp_path: Path) -> None:
+    """buildx refuses the builder of another context; Debian 12's client knows neither."""
+    for said, name in (("rootless", "rootless"), ("Usage:  docker context COMMAND", "default")):
+        shows = f'[ "$1 $2" = "context show" ] && {{ echo "{said}"; exit 0; }}; {NEW_WITH_PLUGIN}'
+        chosen = Builder.choose(make_program(tmp_path / "docker", shows), {})
+        assert chosen.variables["BUILDX_BUILDER"] == name
+
+
+def test_a_builders_own_words_are_told_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """buildx would keep them to itself with --quiet."""
+    failing = f'[ "$1" = build ] && {{ echo "words of $*" >&2; exit 1; }}; {DEBIAN_12}'
+    docker = make_program(tmp_path / "docker", failing)
+    monkeypatch.delenv("DOCKER_BUILDKIT", raising=False)
+    with pytest.raises(BuildFailed, match="words of build") as failed:
+        build_images(["base"], "1", docker)
+    assert "--quiet" not in str(failed.value)
+    assert Builder.choose(docker, {}).variables["BUILDKIT_PROGRESS"] == "plain"
 
 
 @pytest.mark.parametrize("wanted", ["", "0", "1"])
@@ -76,7 +95,8 @@ def test_pip_installs_the_same_lock_where_uv_cannot(tmp_path: Path, status: int,
 def test_a_build_fails_when_neither_can_install(tmp_path: Path) -> None:
     for name in ("uv", "pip"):
         make_program(tmp_path / "tools" / name, "exit 1")
-    assert run_script(tmp_path, "ours", str(tmp_path)).returncode != 0
+    done = run_script(tmp_path, "ours", str(tmp_path))
+    assert (done.returncode, done.stderr.strip()) == (1, "uv could not; trying pip …")
 
 
 def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
