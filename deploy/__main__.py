@@ -232,9 +232,8 @@ def call_service(context: typer.Context, town: TownOption = DEFAULT_TOWN) -> Non
 def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
     """Move to the version of this checkout: images, backup, migration, start."""
     from deploy.front_files import publish_static
-    from deploy.look import SYSTEM_DOCKER
     from deploy.stack import ComposeStack, find_compose
-    from deploy.town_images import find_tag, forget_old_builds, provide_images, remove_old_images
+    from deploy.town_images import find_tag, provide_images, tidy_up
     from deploy.units import enable_units, install_units
 
     folder = town.resolve()
@@ -247,9 +246,7 @@ def upgrade_town(town: TownOption = DEFAULT_TOWN) -> None:
         done = upgrade(load_town(folder), runner, tag, now, settings.backup_key or None)
         typer.echo(f"Version {done.tag} runs; backup: {done.backup}. Back: make rollback")
         typer.echo("Freeing what earlier versions and builds have left …")
-        remove_old_images({done.tag, done.previous_tag or ""}, settings.docker_url)
-        for url in (SYSTEM_DOCKER, settings.docker_url):
-            forget_old_builds(url)
+        tidy_up({done.tag, done.previous_tag or ""}, settings.docker_url)
 
 
 @app.command("rollback")

@@ -72,23 +72,22 @@ def _hand_over(names: list[str], docker_url: str) -> None:
         )
 
 
-def remove_old_images(kept: Collection[str], docker_url: str) -> list[str]:
-    """Remove the images of versions other than `kept` on both daemons; what a container uses stays.
+def tidy_up(kept: Collection[str], docker_url: str) -> None:
+    """Free on both daemons what versions other than `kept` and builds have left; what fails is told only."""
+    for url in (SYSTEM_DOCKER, docker_url):
+        remove_old_images(url, kept)
+        forget_old_builds(url)
 
-    Returns the tags that went.
-    """
+
+def remove_old_images(url: str, kept: Collection[str]) -> None:
+    """Remove the images of versions other than `kept`; what a container uses stays."""
     import docker
 
-    removed = []
-    for url in (SYSTEM_DOCKER, docker_url):
-        with tidying(url), connect(url) as client:
-            for tag in list_old(
-                [name for image in client.api.images() for name in image["RepoTags"] or []], kept
-            ):
-                with contextlib.suppress(docker.errors.APIError):  # a workspace of that version still runs
-                    client.api.remove_image(tag)
-                    removed.append(tag)
-    return removed
+    with tidying(url), connect(url) as client:
+        tags = [name for image in client.api.images() for name in image["RepoTags"] or []]
+        for tag in list_old(tags, kept):
+            with contextlib.suppress(docker.errors.APIError):  # a workspace of that version still runs
+                client.api.remove_image(tag)
 
 
 def forget_old_builds(url: str, unused_for: str = "24h") -> None:

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from images.builder import Builder
-from images.catalog import IMAGES, REPOSITORY, Image, find_version, load_images, name_tag
+from images.catalog import REPOSITORY, Image, find_version, load_images, name_tag
 
 LICENCE = "BSD-3-Clause"
 VENDOR = "Atelier"
 LABEL = "org.opencontainers.image"
-INSTALLER_LOCK = "bootstrap.txt"  # the lock of what installs the others
+INSTALLER_LOCK = "requirements/bootstrap.txt"  # the lock of what installs the others
 HUB_PARTS = ("hub_config", "pyproject.toml")
 
 
@@ -83,10 +83,8 @@ def build_image(image: Image, version: str, builder: Builder, arguments: Mapping
 def fill_context(image: Image, folder: Path) -> None:
     """Put into `folder` all that the image's Dockerfile may take, and nothing else."""
     shutil.copytree(image.folder, folder, dirs_exist_ok=True)
-    if image.lock:
-        for lock in (image.lock, INSTALLER_LOCK):
-            shutil.copy(REPOSITORY / "requirements" / lock, folder)
-        shutil.copy(IMAGES / "build_environment.sh", folder)
+    for name in list_installing(image):
+        shutil.copy(REPOSITORY / name, folder)
     for name in image.folders:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
@@ -122,9 +120,14 @@ def list_labels(image: Image, version: str) -> dict[str, str]:
 def list_inputs(image: Image) -> list[str]:
     """Return the paths of the checkout from which the image is made, its parent's left out."""
     packages = [path for package in image.packages for path in (HUB_PARTS if package == "." else [package])]
-    locks = [f"requirements/{lock}" for lock in (image.lock, INSTALLER_LOCK)] if image.lock else []
-    script = ["images/build_environment.sh"] if image.lock else []
-    return [f"images/{image.name}", *locks, *script, *packages, *image.folders, *image.files]
+    return [f"images/{image.name}", *list_installing(image), *packages, *image.folders, *image.files]
+
+
+def list_installing(image: Image) -> list[str]:
+    """Return the paths of the checkout by which the image's Python packages are installed."""
+    if not image.lock:
+        return []
+    return [f"requirements/{image.lock}", INSTALLER_LOCK, "images/build_environment.sh"]
 
 
 def find_last_change(paths: list[str]) -> tuple[str, str]:

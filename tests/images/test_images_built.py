@@ -60,6 +60,7 @@ def test_says_what_it_is(daemon: Daemon, images: dict[str, str], name: str) -> N
     prefix = "org.opencontainers.image."
     assert labels[f"{prefix}title"] == ALL[name].title
     assert labels[f"{prefix}licenses"] == "BSD-3-Clause"
+    assert labels[f"{prefix}vendor"] == "Atelier"  # by which an upgrade knows leftovers of ours
     assert re.fullmatch(r"[0-9a-f]{40}", labels[f"{prefix}revision"])
     assert labels[f"{prefix}created"] > "2026"
 

@@ -1,6 +1,5 @@
 """Which builder makes the images, and what installs inside when the first choice fails."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -108,6 +107,4 @@ def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
         text = text.replace(place, str(folder / own))
     script = folder / "script.sh"
     script.write_text(text)
-    return subprocess.run(
-        ["sh", str(script), *arguments], env=dict(os.environ), capture_output=True, text=True, check=False
-    )
+    return subprocess.run(["sh", str(script), *arguments], capture_output=True, text=True, check=False)
