@@ -176,7 +176,7 @@ def list_container_processes() -> set[int]:
         for container in client.api.containers(filters={"label": f"com.docker.compose.project={PROJECT}"}):
             with contextlib.suppress(docker.errors.APIError):  # it is just being restarted
                 rows = client.api.top(container["Id"], "-eo pid")["Processes"]
-                processes |= {int(row[0]) for row in rows}
+                processes |= {int(row[0]) for row in rows or []}  # null when its last process has just ended
     return processes
 
 

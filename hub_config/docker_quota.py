@@ -192,6 +192,14 @@ class Keeper:
         return Path(self._client.info()["DockerRootDir"]) / "volumes"
 
     # ------------------------------------------------ when
+    def try_to_look(self, now: float) -> bool:
+        """Like `look`, and say what cut it off: the daemon restarts, a home goes; the next look comes."""
+        try:
+            return self.look(now)
+        except (APIError, OSError, RuntimeError) as error:
+            LOG.error("the round was cut off: %s", error)
+            return False
+
     def look(self, now: float) -> bool:
         """Do a round if it is time or the disk is filling up. `now` in seconds of any clock."""
         if self._subvolumes:
@@ -292,7 +300,8 @@ class Keeper:
             top = self._client.top(workspace.container, ps_args="-eo pid")
         except APIError:
             return []  # has ended meanwhile
-        return [int(row[0]) for row in top["Processes"]]
+        # Docker says null, not an empty list, of a container whose last process has just ended.
+        return [int(row[0]) for row in top["Processes"] or []]
 
     def _end_if_growing(self, workspace: Running, level: Level, usage: Usage) -> None:
         """End what grows on although it is refused, or hides its growth; what clearing up needs is let
@@ -352,10 +361,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     keeper = Keeper(docker.APIClient(base_url=chosen.docker, timeout=60))
     while True:
-        try:
-            keeper.look(time.monotonic())
-        except (APIError, OSError, RuntimeError) as error:
-            LOG.error("the round was cut off: %s", error)  # the daemon restarts, a home goes: the next one
+        keeper.try_to_look(time.monotonic())
         if chosen.once:
             return 0
         time.sleep(LOOK_S)

@@ -54,7 +54,7 @@ def keeper(docker_school: DockerSchool) -> Iterator[Keeper]:
 
         def keep() -> None:
             while not ended.wait(LOOK_S):
-                keeper.look(time.monotonic())
+                keeper.try_to_look(time.monotonic())
 
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()

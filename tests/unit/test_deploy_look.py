@@ -65,3 +65,21 @@ def read_bad_settings(read_text: Any) -> Any:
         return BAD_SETTINGS.get(path) or str(read_text(path, *arguments, **options))
 
     return read
+
+
+def test_a_container_that_has_just_ended_has_no_processes(monkeypatch: pytest.MonkeyPatch):
+    class Api:
+        def containers(self, **_: Any) -> list[dict[str, Any]]:
+            return [{"Id": "ending"}, {"Id": "running"}]
+
+        def top(self, container: str, _: str) -> dict[str, Any]:
+            return {"Processes": None if container == "ending" else [["7"]]}
+
+    class Client:
+        api = Api()
+
+        def __init__(self, **_: Any) -> None: ...
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("docker.DockerClient", Client)
+    assert look.list_container_processes() == {7}

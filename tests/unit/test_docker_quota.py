@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.exceptions import ReadTimeout
 
 from hub_config.docker_homes import HOME
 from hub_config.docker_quota import (
@@ -130,7 +131,7 @@ class Daemon:
         return [{"Id": self.container, "Labels": labels, "Mounts": mounts}]
 
     def top(self, container: str, **_: Any) -> dict[str, Any]:
-        return {"Processes": [[str(number)] for number in self.processes]}
+        return {"Processes": [[str(number)] for number in self.processes] or None}  # Docker's word for none
 
     def exec_create(self, container: str, command: list[str]) -> dict[str, Any]:
         self.told.append(json.loads(command[-1]))
@@ -159,6 +160,31 @@ def test_a_home_is_warned_then_refused_then_free_again(
     assert daemon.told[1] == {"level": "full", "used_mb": 1, "limit_mb": 1}
     assert file.exists()
     assert daemon.killed == []
+
+
+def test_a_workspace_whose_last_process_has_ended_cuts_no_round_off(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, [])
+    (daemon.home / "file").write_bytes(bytes(2 * MB))
+    Keeper(daemon).do_round()
+    assert daemon.told[-1]["level"] == "full"
+
+
+def test_a_daemon_that_does_not_answer_costs_one_look(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon = Daemon(tmp_path, [])
+    keeper = Keeper(daemon)
+    make_full(daemon, keeper)
+    answering, daemon.containers = daemon.containers, refuse  # type: ignore[method-assign]
+    assert not keeper.try_to_look(0)
+    assert "the round was cut off: no answer" in caplog.text
+    daemon.containers = answering  # type: ignore[method-assign]
+    make_full(daemon, keeper, CLEARING_UP_FILES + 1)
+    assert daemon.killed == ["c1"], "what was known of who is full is still known"
+
+
+def refuse(**_: Any) -> list[dict[str, Any]]:
+    raise ReadTimeout("no answer")
 
 
 def test_who_goes_on_making_files_is_ended_and_may_clear_up_after_the_next_start(tmp_path: Path) -> None:
