@@ -4,9 +4,11 @@
 """
 
 import datetime as dt
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +20,7 @@ from deploy.deleted_files import bring_back, list_versions
 from deploy.lock import alone
 from deploy.problem import DeployProblem
 from deploy.restore import check_backup, check_receipts, restore_backup
+from deploy.rsync import shorten
 from deploy.settings import TownSettings, load_town_settings
 from deploy.snapshots import note_snapshot, renew_snapshots
 from deploy.town import Town, describe_service, find_demo, load_town
@@ -33,6 +36,12 @@ IdentityOption = Annotated[Path | None, typer.Option("--identity", help="File wi
 
 AccountArgument = Annotated[str, typer.Argument(help="As `atelier roster list` shows it; team-…, course-….")]
 PathArgument = Annotated[str, typer.Argument(help="Inside the home, e.g. geo-8a/hw1/hw1.ipynb")]
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Print notes, each on one line: students choose the names in them."""
+    for note in notes:
+        typer.echo(f"  note: {shorten(note)}")
 
 
 def find_stores(town: Path, demo: Path | None) -> Town:
@@ -53,8 +62,7 @@ def backup(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None, key: KeyOpt
         f"{made.path}: {made.size / 1e6:.1f} MB in {made.took_s:.1f} s; "
         f"{len(made.manifest.homes)} homes, {len(made.manifest.files)} files, {rows} rows"
     )
-    for note in made.manifest.notes:
-        typer.echo(f"  note: {note}")
+    tell_notes(made.manifest.notes)
     installed = load_installed(stores.folder)
     spared = installed.backup if installed else None
     for path in remove_old_backups(stores.backups_dir, stores.backups_kept, spared):
@@ -96,8 +104,7 @@ def restore(
         f"{len(manifest.homes)} homes, {sum(manifest.rows.values())} rows. Start it: the hub finds no "
         "workspace running; who was signed in stays so if the secrets were in the backup."
     )
-    for note in manifest.notes:
-        typer.echo(f"  note: {note}")
+    tell_notes(manifest.notes)
 
 
 @app.command()
@@ -114,8 +121,7 @@ def snapshot(town: TownOption = DEFAULT_TOWN, demo: DemoOption = None) -> None:
     made, removed = renew_snapshots(stores, now)
     note_snapshot(stores, made)
     typer.echo(f"{made.folder}; {len(removed)} older ones removed")
-    for problem in made.problems:
-        typer.echo(f"  note: {problem}")
+    tell_notes(made.problems)
 
 
 @app.command("versions")
@@ -276,6 +282,9 @@ def find_settings(folder: Path) -> TownSettings:
 
 def main() -> int:
     """Run a command; a problem is shown as fact and repair. Returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name that this console cannot show ends no backup
     try:
         code = app(standalone_mode=False)
     except DeployProblem as problem:

@@ -111,7 +111,7 @@ def describe_daemon(url: str) -> dict[str, Any]:
                     and not container["Names"][0].endswith(PREPARATION)
                 ],
             }
-    except docker.errors.DockerException:
+    except (docker.errors.DockerException, OSError):  # or too slow: requests' errors are OSErrors
         return {}
 
 
@@ -170,7 +170,7 @@ def list_container_processes() -> set[int]:
 
     processes: set[int] = set()
     with (
-        contextlib.suppress(docker.errors.DockerException),
+        contextlib.suppress(docker.errors.DockerException, OSError),
         contextlib.closing(docker.DockerClient(base_url=SYSTEM_DOCKER, timeout=20)) as client,
     ):
         for container in client.api.containers(filters={"label": f"com.docker.compose.project={PROJECT}"}):

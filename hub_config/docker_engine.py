@@ -5,13 +5,14 @@ that no spawn option, form or link changes either.
 """
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
-from docker.errors import APIError, ImageNotFound
+from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Ulimit
 from dockerspawner import DockerSpawner
 from tornado.web import HTTPError
@@ -41,6 +42,8 @@ STOP_TIMEOUT_S = 10
 # How long starts may hold up a stop. New requests of somebody whose right has ended are refused all the same;
 # an open tab is cut by the stop alone.
 STOP_PATIENCE_S = 8
+# A stop that the daemon did not carry out is asked for again, and so often before it is made by force.
+STOP_AGAIN_S, GENTLE_STOPS = 10, 2
 LISTENING_POLL_S = 0.05
 STATE_POLL_S = 1.0
 # A container's own loopback, where no name server listens: names of the world are not asked for at all.
@@ -168,9 +171,34 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         return address
 
     async def stop(self, now: bool = False) -> None:
-        """Stop the container and remove it; later, when many stop already or somebody starts."""
-        async with self._find_stops().stopping():
-            await super().stop(now=now)
+        """Stop the container and remove it; later, when many stop already or somebody starts.
+
+        It is over when the container is gone, however long the daemon is in trouble: JupyterHub forgets a
+        workspace whose stop has failed, and the open tab of somebody whose right has ended would stay open.
+        """
+        container = self.object_id
+        try:
+            async with self._find_stops().stopping():
+                await super().stop(now=now)
+        except (DockerException, OSError) as error:
+            await self._stop_surely(container, error)
+            self.object_id = ""
+            self.clear_state()
+
+    async def _stop_surely(self, container: str, error: Exception) -> None:
+        for tries in itertools.count(1):
+            self.log.error("%s is not stopped, and will be asked again: %s", self.user.name, error)
+            await asyncio.sleep(STOP_AGAIN_S)
+            try:
+                if tries <= GENTLE_STOPS:
+                    await self.docker("stop", container)
+                await self.docker("remove_container", container, v=True, force=tries > GENTLE_STOPS)
+            except NotFound:
+                return
+            except (DockerException, OSError) as again:
+                error = again
+            else:
+                return
 
     async def _prepare(self, account: Account) -> None:
         limits = find_limits(self.authenticator.city, account)
@@ -238,10 +266,25 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         await self.remove_object()
         raise HTTPError(500, f"{self.user.name} ended while starting")
 
+    async def get_object(self) -> dict[str, Any] | None:
+        """Return what the daemon says of the container; None when there is none.
+
+        Raises APIError when the daemon is in trouble. DockerSpawner takes that, too, for "there is none".
+        """
+        try:
+            found: dict[str, Any] = await self.docker("inspect_container", self.object_name)
+        except NotFound:
+            self.object_id = ""
+            return None
+        self.object_id = found["Id"]
+        return found
+
     async def poll(self) -> Any:
         """Tell whether the container runs (None) or how it ended. A daemon that is silent ends nothing.
 
         One whose stop was ordered counts as running: stopping what has ended does no harm, and removes it.
+        A hub that takes a workspace for ended removes its container at the next start, and unsaved work with
+        it.
         """
         if self._stop_future and self.object_id:
             return None
@@ -249,7 +292,7 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
             ended = await super().poll()
             if ended and self.object_id and self._spawn_pending is False:
                 await self.remove_object()  # by itself, e.g. idle: nothing of it is needed again
-        except (APIError, OSError) as error:
+        except (DockerException, OSError) as error:
             self.log.warning("The workspaces' daemon does not answer about %s: %s", self.user.name, error)
             return None
         return ended

@@ -150,8 +150,16 @@ def can_lift() -> bool:
 def is_run_by(process: int, owner: int) -> bool:
     """Tell whether a process is its owner's: a number read before may be another program's by now."""
     with contextlib.suppress(OSError):
-        status = Path(f"/proc/{process}/status").read_text()
-        return status.split("\nUid:")[1].split()[0] == str(owner)
+        # Bytes: a program's name is any, and the kernel cuts it off in the middle of a Cyrillic letter.
+        status = Path(f"/proc/{process}/status").read_bytes()
+        return status.split(b"\nUid:")[1].split()[0] == str(owner).encode()
+    return False
+
+
+def is_refused(process: int) -> bool:
+    """Tell whether a process has the limit of a full account."""
+    with contextlib.suppress(ProcessLookupError):
+        return resource.prlimit(process, resource.RLIMIT_FSIZE)[0] == FULL_FILE_BYTES
     return False
 
 
@@ -184,6 +192,7 @@ class Keeper:
         self._hard_limits = can_lift()
         self._left: tuple[int, int] | None = None
         self._round_at = float("-inf")
+        self._knows_nothing = True
         self._subvolumes = is_btrfs(self.volumes)
 
     @property
@@ -218,11 +227,20 @@ class Keeper:
     def do_round(self) -> None:
         """Look at every running workspace's home, warn, refuse, lift."""
         running = self._list_running()
+        if self._knows_nothing:
+            self._levels = {
+                workspace.container: "full" for workspace in running if self._is_refused(workspace)
+            }
+            self._knows_nothing = False
         for workspace in running:
             self._try_to_keep(workspace)
         known = {workspace.container for workspace in running}
         for past in set(self._levels) - known:
             self._levels.pop(past)
+
+    def _is_refused(self, workspace: Running) -> bool:
+        """Tell whether this program's last run left a workspace refused: the limits are all that tells."""
+        return any(is_refused(process) for process in self._list_processes(workspace))
 
     def _keep_new_ones_of_full_accounts(self) -> None:
         """A new workspace's programs have no limit yet: so short lived ones would bring their share each."""
@@ -238,6 +256,8 @@ class Keeper:
             return  # has ended meanwhile
         except (APIError, OSError, RuntimeError) as error:
             LOG.error("%s: its quota is not kept: %s", workspace.account, error)
+        except Exception:  # a fault of ours that one account found must not end the others' quota
+            LOG.exception("%s: its quota is not kept", workspace.account)
 
     def _list_running(self) -> list[Running]:
         found = []

@@ -24,6 +24,7 @@ from hub_config.docker_quota import (
     can_lift,
     describe_quota,
     find_level,
+    is_refused,
     is_run_by,
     limit_files,
 )
@@ -167,6 +168,54 @@ def test_a_workspace_whose_last_process_has_ended_cuts_no_round_off(tmp_path: Pa
     (daemon.home / "file").write_bytes(bytes(2 * MB))
     Keeper(daemon).do_round()
     assert daemon.told[-1]["level"] == "full"
+
+
+def test_who_was_full_when_the_quotas_program_ended_is_free_again_after_clearing_up(
+    program: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    daemon = Daemon(tmp_path / "docker", [program.pid])
+    make_full(daemon, Keeper(daemon))
+    assert write(program, tmp_path / "large", 1_000_000) == "File too large"
+    for file in daemon.home.iterdir():
+        file.unlink()
+    Keeper(daemon).do_round()
+    assert write(program, tmp_path / "large", 1_000_000) == "written"
+    assert daemon.told[-1]["level"] == "fine"
+
+
+@pytest.mark.parametrize("name", ["програма".encode()[:15], b"\xff\xfe", b"Uid: 0"])
+def test_a_program_of_any_name_is_refused(name: bytes, tmp_path: Path) -> None:
+    rename = "ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]))"  # PR_SET_NAME
+    code = f"import ctypes, sys; {rename}; print(flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, name.hex()], stdin=pipe, stdout=pipe) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        daemon = Daemon(tmp_path, [program.pid])
+        make_full(daemon, Keeper(daemon))
+        assert is_refused(program.pid)
+        program.kill()
+
+
+def test_one_account_in_which_a_fault_of_ours_shows_costs_no_other_its_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Two(Daemon):
+        def containers(self, **_: Any) -> list[dict[str, Any]]:
+            mine = super().containers()[0]
+            odd = {**mine, "Id": "odd", "Mounts": [{"Destination": HOME, "Source": "odd"}]}
+            return [odd, mine]
+
+    def measure(folder: Path) -> Usage:
+        if str(folder) == "odd":
+            raise ValueError("unheard of")
+        return Usage(2 * MB, 1)
+
+    monkeypatch.setattr("hub_config.docker_quota.measure_home", measure)
+    daemon = Two(tmp_path, [])
+    Keeper(daemon).do_round()
+    assert daemon.told[-1]["level"] == "full"
+    assert "its quota is not kept" in caplog.text
 
 
 def test_a_daemon_that_does_not_answer_costs_one_look(

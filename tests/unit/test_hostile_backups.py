@@ -6,6 +6,8 @@ import errno
 import io
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,28 @@ def check_restored(other: Town) -> None:
     for account in (EVIL, GOOD):
         assert (home_of(other, account) / "work.ipynb").read_text() == account
     assert (other.folder / "service" / "atelier.db").is_file()
+
+
+# ---------------------------------------------------------------- names
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "cp1251:strict"])
+def test_a_name_that_no_console_can_show_leaves_no_backup_unfinished(
+    town: Town, evil: Path, encoding: str
+) -> None:
+    os.mkfifo(os.fsencode(evil) + b"/\xff\x1b[31m\xc3\xa9")
+    old = [town.backups_dir / f"atelier-202501{day:02}T000000Z.tar.gz" for day in range(1, 29)]
+    town.backups_dir.mkdir(exist_ok=True)
+    for path in old:
+        path.touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "backup", "--demo", str(town.folder)],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert b"??[31m" in done.stdout
+    assert b"removed" in done.stdout
+    assert not old[0].exists()
 
 
 # ---------------------------------------------------------------- links

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 
 import psutil
 import pytest
-from docker.errors import NotFound
+import requests
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import ReadTimeout
 from tornado.web import HTTPError
 
 from hub_config import docker_engine
@@ -299,3 +301,52 @@ async def test_a_start_that_failed_stands_in_no_line_of_stops_when_its_container
     workspace._stop_pending = True  # JupyterHub's own stop of what did not start
     assert await workspace.poll() == 0
     assert workspace.asked == ["inspect_container"]
+
+
+class Troubled(Asked):
+    """A workspace whose daemon fails so many times before it does what it is asked."""
+
+    def __init__(self, failures: list[Exception]) -> None:
+        super().__init__()
+        self.user = SimpleNamespace(name="k3aaaaaaaaaa")
+        self.failures = failures
+
+    def docker(self, method: str, *_: Any, **options: Any) -> "asyncio.Future[Any]":
+        self.asked.append(f"{method} by force" if options.get("force") else method)
+        answer: asyncio.Future[Any] = asyncio.Future()
+        if self.failures:
+            answer.set_exception(self.failures.pop(0))
+        else:
+            answer.set_result({"Id": "c0", "State": {"Running": True}})
+        return answer
+
+
+FAILED = requests.Response()
+FAILED.status_code, FAILED.url, FAILED.reason = 500, "http://daemon/stop", "Internal Server Error"
+NO_EXIT = APIError("500", FAILED, "tried to kill container, but did not receive an exit event")
+STOPS_AGAIN = [
+    ([NO_EXIT], ["stop", "stop", "remove_container"]),
+    ([ReadTimeout("no answer")] * 2, ["stop"] * 3 + ["remove_container"]),
+    ([NO_EXIT, ReadTimeout("no answer"), NO_EXIT], ["stop"] * 3 + ["remove_container by force"]),
+    ([NO_EXIT] * 4, ["stop"] * 3 + ["remove_container by force"] * 2),
+    ([NO_EXIT, NotFound("gone", SimpleNamespace(status_code=404))], ["stop"] * 2),
+]
+
+
+@pytest.mark.parametrize(("failures", "asked"), STOPS_AGAIN)
+async def test_a_stop_is_over_when_the_container_is_gone(
+    monkeypatch: pytest.MonkeyPatch, failures: list[Exception], asked: list[str]
+) -> None:
+    monkeypatch.setattr(DockerWorkspace, "_stops", None)
+    monkeypatch.setattr(docker_engine, "STOP_AGAIN_S", 0)
+    workspace: Any = Troubled(list(failures))
+    await workspace.stop()
+    assert workspace.asked == asked
+    assert workspace.object_id == ""
+
+
+@pytest.mark.parametrize("trouble", [NO_EXIT, ReadTimeout("no answer"), DockerException("no version")])
+async def test_a_daemon_in_trouble_ends_no_workspace(trouble: Exception) -> None:
+    workspace: Any = Troubled([trouble])
+    assert await workspace.poll() is None
+    assert workspace.object_id == "c0"
