@@ -127,6 +127,7 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
 
     subvolumes = Bool(False, help="Whether a new home waits until it is a btrfs subvolume.").tag(config=True)
 
+    object_id: str  # of the container; empty when there is none
     # JupyterHub sets it while a stop that somebody ordered is under way, not for what did not start.
     _stop_future: "asyncio.Future[None] | None" = None
 

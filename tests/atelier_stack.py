@@ -302,10 +302,14 @@ class Stack:
         return httpx.request(method, url, headers=headers, timeout=60, verify=NO_AUTHORITIES, **options)
 
     def start_workspace(self, account: str, within_s: float = 90) -> None:
-        """Start an account's workspace through the API and wait until it is ready."""
+        """Start an account's workspace through the API and wait until it is ready; a stop ends before."""
+        wait_until(lambda: self._takes_start(account), within_s, f"{account} did not stop")
+        wait_until(lambda: self.is_ready(account), within_s, f"{account} did not start")
+
+    def _takes_start(self, account: str) -> bool:
         answer = self.ask_hub("POST", f"users/{account}/server")
         assert answer.status_code in (201, 202, 400), f"{answer.status_code} {answer.text}"
-        wait_until(lambda: self.is_ready(account), within_s, f"{account} did not start")
+        return not (answer.status_code == 400 and "is pending" in answer.text)  # else it runs already
 
     def is_ready(self, account: str) -> bool:
         """Tell whether an account's workspace runs."""

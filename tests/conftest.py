@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from demo import ports
 from tests.atelier_stack import Stack
 from tests.databases import (
     database_server,
@@ -43,7 +44,15 @@ __all__ = [
     "together",
     "town",
 ]
+MOST_WORKERS = 4
 pytest_generate_tests = repeat_on_each_kind
+
+
+def pytest_configure() -> None:
+    """Give each process of a run ports of its own: whoever draws one binds it seconds later."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = len(ports.DRAWN_FROM) // MOST_WORKERS
+    ports.DRAWN_FROM = ports.DRAWN_FROM[worker % MOST_WORKERS * share :][:share]
 
 
 @pytest.hookimpl(tryfirst=True)  # before the marks are chosen from

@@ -49,7 +49,8 @@ class DockerSchool:
             ACCOUNT_WITHIN_S,
             f"the steward made no account {account}",
         )
-        if not self.stack.is_ready(account):
+        # For a moment the hub takes for ready what has just ended by itself.
+        if not (self.stack.is_ready(account) and self.stack.is_running(account)):
             self.stack.start_workspace(account)
 
     def find_address(self, account: str) -> str:

@@ -106,6 +106,7 @@ def test_the_next_student_at_the_same_laptop_loads_no_file_of_lab_again(
     assert {script.url.partition("/lab")[0] for script in scripts} == {front.static_url}
     assert not any(script.from_cache for script in scripts)
     assert {script.protocol for script in scripts} == {"h2"}
+    page.wait_for_load_state("networkidle")  # what is still on its way would not be kept
     page.close()
     context.clear_cookies()
 

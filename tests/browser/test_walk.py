@@ -87,6 +87,7 @@ def work_live_on_one_notebook(students: list[Student]) -> None:
         student.page.keyboard.press("Escape")
         student.page.keyboard.press("b")
         student.page.keyboard.press("Enter")
+        student.page.wait_for_selector(".jp-Cell.jp-mod-active .cm-editor.cm-focused")
         student.page.keyboard.insert_text(f"{words}\nprint('{words[2:]}'.upper())")
         for other in students:
             expect(other.cell(words)).to_be_visible(timeout=TYPED_MS)

@@ -45,6 +45,8 @@ HARMLESS = {  # what a start says that is no trouble, and why
     "Allowing service atelier to complete OAuth without confirmation": "the pages are the city's own",
     "Adding missing route for atelier": "at the first start the proxy knows no route yet",
     "Could not load pycurl": "the culler asks once a minute",
+    "the database system is starting up": "the health check has asked between listening and ready",
+    "Event loop was unresponsive": "all services start at once; how fast the hub is, the benches say",
     "hub-silent: ": "the steward is there before the hub answers, and asks again",
 }
 

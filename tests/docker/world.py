@@ -50,6 +50,8 @@ def open_world() -> Iterator[World]:
                 socket.create_connection((address, port), 5).close()
             yield world
     finally:
+        # The namespace takes its end of the pair along, but only after a while.
+        run("ip", "link", "delete", name)
         run("ip", "netns", "delete", name)
 
 

@@ -169,6 +169,22 @@ def test_its_extensions_are_there_and_switched_on(daemon: Daemon, images: dict[s
     assert re.search(r"atelier-lab .*enabled.*OK", listed), listed
 
 
+# Ends the server when it has answered, and else after two minutes.
+SERVER = "jupyter lab --no-browser --ServerApp.ip=127.0.0.1"
+START_AND_END = f"""
+python - <<'END' &
+import contextlib, os, pathlib, signal, time, urllib.request
+while True:
+    with contextlib.suppress(OSError):
+        urllib.request.urlopen("http://127.0.0.1:8888/login").read()
+        os.kill(int(pathlib.Path("/tmp/server").read_text()), signal.SIGINT)
+        break
+    time.sleep(0.2)
+END
+start-workspace sh -c 'echo $$ >/tmp/server; exec timeout -s INT 120 {SERVER}' 2>&1 || true
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("workspace", "personal"), ("workspace", "team"), ("course", "personal")],
@@ -177,10 +193,8 @@ def test_no_line_of_the_start_is_a_warning(
     daemon: Daemon, images: dict[str, str], name: str, kind: str
 ) -> None:
     """The server alone, as its kind starts it. What needs hub and service is looked at in tests/docker."""
-    server = "timeout -s INT 15 jupyter lab --no-browser --ServerApp.ip=127.0.0.1 2>&1 || true"
     told = f"export ATELIER_KIND={kind} ATELIER_COURSE=geo ATELIER_LANGUAGE=bg"
-    script = f"{told}; start-workspace sh -c '{server}'"
-    said = run_in(daemon, images[name], "sh", "-c", script)
+    said = run_in(daemon, images[name], "sh", "-c", f"{told}; {START_AND_END}")
     assert "is running at" in said, said
     assert [line for line in said.splitlines() if TROUBLE.search(line)] == []
 

@@ -181,11 +181,11 @@ def test_the_log_holds_no_query_no_file_name_and_no_address(front: FrontAlone) -
     front.ask(f"/user/k3x1a2b3c4d5/api/contents/Ivan-Petrov-{SECRET}.ipynb?token={SECRET}", ACCOUNT)
     front.ask(f"/services/atelier/api/v1/submissions/{SECRET}", SERVICE)
     lines = wait_until(lambda: (found := front.read_log())[2:] and found, 5, "three lines")
-    assert [line["place"] for line in lines] == [
+    assert {line["place"] for line in lines} == {  # two workers write, each when it comes to it
         "/hub/oauth_callback",
         "/user/api/contents",
         "/services/atelier/api/v1/submissions",
-    ]
+    }
     assert SECRET not in front.log.read_text()
     assert "127.0.0.1" not in json.dumps(lines)
 

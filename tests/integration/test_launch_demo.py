@@ -1,5 +1,6 @@
 """`make run` itself: a real demo city is started, used, interrupted and killed, and nothing is left of it."""
 
+import contextlib
 import os
 import re
 import signal
@@ -66,12 +67,22 @@ class Launcher:
 
     def read_cpu_s(self) -> float:
         """Return the processor time of the launcher and all that it started: no other work of the machine."""
-        times = [p.cpu_times() for p in (psutil.Process(self.popen.pid), *self.list_processes())]
-        return sum(t.user + t.system + t.children_user + t.children_system for t in times)
+        spent_s = 0.0
+        for process in (psutil.Process(self.popen.pid), *self.list_processes()):
+            with contextlib.suppress(psutil.NoSuchProcess):  # its maker counts what has ended
+                times = process.cpu_times()
+                spent_s += times.user + times.system + times.children_user + times.children_system
+        return spent_s
 
     def find(self, name: str) -> psutil.Process:
         """Return one of the demo's processes by a word of its command line."""
-        return next(p for p in self.list_processes() if name in " ".join(p.cmdline()))
+        return next(p for p in self.list_processes() if name in " ".join(read_command(p)))
+
+
+def read_command(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 def measure_import_s() -> float:
@@ -84,9 +95,9 @@ def measure_import_s() -> float:
 def is_of(process: psutil.Process, data_dir: Path) -> bool:
     try:
         places = (process.cwd(), process.environ().get("HOME", ""))
+        return process.status() != psutil.STATUS_ZOMBIE and any(p.startswith(str(data_dir)) for p in places)
     except (psutil.Error, OSError):
-        return False
-    return process.status() != psutil.STATUS_ZOMBIE and any(p.startswith(str(data_dir)) for p in places)
+        return False  # has ended meanwhile
 
 
 @pytest.fixture
@@ -120,8 +131,12 @@ def test_an_interrupt_leaves_no_process_and_the_second_start_finds_everybody(
     assert "Everything has stopped." in first.said
     assert first.list_processes() == []
 
+    # A processor that is shared with other machines is fast for some seconds, and then not.
+    import_s = [measure_import_s()]
     second = launch()
-    assert second.read_cpu_s() < MOST_IMPORTS * measure_import_s()
+    spent_s = second.read_cpu_s()
+    import_s.append(measure_import_s())
+    assert spent_s < MOST_IMPORTS * max(import_s)
     with Person(second.house, STUDENT) as person:
         person.sign_in()
         assert person.find_account() == account

@@ -190,9 +190,9 @@ def test_a_home_that_holds_rsync_is_ended_and_the_next_one_follows(
         "rsync",
         f'case "$*" in *{EVIL}*) exec {sys.executable} -c "{held}" ;; esac\nexec {program} "$@"',
     )
-    monkeypatch.setattr(rsync, "COPY_WITHIN_S", 1)
+    monkeypatch.setattr(rsync, "COPY_WITHIN_S", 5)
     made = make_snapshot(town, NOW)
-    assert made.problems == (f"{EVIL}: ended after 1 s, the next snapshot goes on",)
+    assert made.problems == (f"{EVIL}: ended after 5 s, the next snapshot goes on",)
     check_whole(made.folder, GOOD)
 
 

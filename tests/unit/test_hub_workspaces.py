@@ -24,6 +24,7 @@ from hub_config.city import WorkspaceLimits
 from hub_config.docker_engine import DockerWorkspace
 from hub_config.local_processes import list_processes_at_home, stop_processes, stop_workspaces
 from hub_config.workspaces import AtelierWorkspace, LocalWorkspace, describe_environment, list_arguments
+from tests.waiting import wait_until
 
 LIMITS = WorkspaceLimits(memory_mb=512, idle_s=600, max_age_s=3600)
 
@@ -111,7 +112,7 @@ def test_stopping_one_account_ends_its_processes_and_nobody_elses(tmp_path: Path
     other = start_sleeper(tmp_path / "k3bbbbbbbbbb")
     try:
         stop_processes(list_processes_at_home(tmp_path, "k3aaaaaaaaaa"), timeout_s=0.5)
-        assert not psutil.pid_exists(mine.pid)
+        wait_until(lambda: mine.poll() is not None, 20, "it goes on")
         assert other.poll() is None
     finally:
         for process in (mine, other):

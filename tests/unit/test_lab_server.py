@@ -1,9 +1,16 @@
 """The sidebar's server part in a real Jupyter server, against a service that answers from memory."""
 
+import contextlib
+import errno
+import os
+import random
+import resource
 from collections.abc import Iterator
 
 import pytest
+from atelier_lab.errors import NO_SPACE, explain
 
+from hub_config.docker_quota import FULL_FILE_BYTES
 from tests.lab_stand_in import COURSE, Lab, StandInService, pack, serve, start_lab
 
 INTRO = {"course": COURSE, "assignment": "intro"}
@@ -90,6 +97,40 @@ def test_earlier_submission_opens_in_a_new_folder_and_overwrites_nothing(
     assert mine.read_text() == "my newer work"
     assert first != second
     assert (lab.home / first / "data" / "време.csv").read_bytes() == b"1"
+
+
+@contextlib.contextmanager
+def full_home(lab: Lab) -> Iterator[None]:
+    """What `hub_config.docker_quota` does to a workspace whose home is full, and lifts afterwards."""
+    before = resource.prlimit(lab.process.pid, resource.RLIMIT_FSIZE, (FULL_FILE_BYTES, -1))
+    try:
+        yield
+    finally:
+        resource.prlimit(lab.process.pid, resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [random.Random(1).randbytes(5 * FULL_FILE_BYTES), b"\x00" * 5 * FULL_FILE_BYTES],
+    ids=["download", "unpacking"],
+)
+def test_submission_that_does_not_fit_into_a_full_home_says_so_and_opens_when_there_is_room(
+    lab: Lab, service: StandInService, content: bytes
+) -> None:
+    receipt = service.receive("intro", pack({"data.bin": content}))
+    with full_home(lab):
+        status, answer = lab.ask("atelier/restore", {"submission_id": receipt["id"]})
+    assert (status, answer["error"], answer["retry"]) == (507, "no_space", False)
+    assert answer["message"].startswith("В работното място няма свободно място.")
+    status, answer = lab.ask("atelier/restore", {"submission_id": receipt["id"]})
+    assert status == 200
+    assert (lab.home / answer["folder"] / "data.bin").read_bytes() == content
+
+
+@pytest.mark.parametrize("number", [errno.EFBIG, errno.EDQUOT, errno.ENOSPC])
+def test_each_word_of_the_kernel_for_no_room_is_the_same_sentence(number: int) -> None:
+    status, answer = explain(OSError(number, os.strerror(number)), 500, "en")
+    assert (status, answer) == (507, {"error": "no_space", "message": NO_SPACE, "retry": False})
 
 
 def test_hostile_archive_is_refused_and_leaves_nothing(lab: Lab, service: StandInService) -> None:

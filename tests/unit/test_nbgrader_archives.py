@@ -6,6 +6,7 @@ import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from atelier_nbgrader.exchange.fetch_assignment import merge_release
@@ -32,13 +33,21 @@ def write_archive(file: Path, *entries: tuple[tarfile.TarInfo, bytes]) -> Path:
     return file
 
 
+def pack_to(folder: Path, file: Path, **options: Any) -> list[str]:
+    """Pack `folder` and write the archive; nothing is written when it is refused."""
+    archive = io.BytesIO()
+    names = pack(folder, archive, **options)
+    file.write_bytes(archive.getvalue())
+    return names
+
+
 # ---------------------------------------------------------------- packing
 def test_packed_files_come_out_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     (folder / "data").mkdir(parents=True)
     (folder / "задача.ipynb").write_text("{}")
     (folder / "data" / "a.csv").write_bytes(b"\x00" * 100_000)
-    pack(folder, tmp_path / "a.tar.gz")
+    pack_to(folder, tmp_path / "a.tar.gz")
     assert sorted(unpack(tmp_path / "a.tar.gz", tmp_path / "out")) == ["data/a.csv", "задача.ipynb"]
     assert (tmp_path / "out" / "data" / "a.csv").read_bytes() == b"\x00" * 100_000
 
@@ -47,18 +56,24 @@ def test_same_files_give_the_same_bytes_at_another_time(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     file = tmp_path / "work" / "a.txt"
     file.write_text("a")
-    pack(tmp_path / "work", tmp_path / "one.tar.gz")
+    pack_to(tmp_path / "work", tmp_path / "one.tar.gz")
     os.utime(file, (1, 1))
-    pack(tmp_path / "work", tmp_path / "two.tar.gz")
+    pack_to(tmp_path / "work", tmp_path / "two.tar.gz")
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
 
 
 def test_own_notes_and_caches_are_not_packed(tmp_path: Path) -> None:
-    for name in (".receipts/a.json", ".atelier/release.json", ".ipynb_checkpoints/a.ipynb", "a.ipynb"):
+    for name in (
+        ".receipts/a.json",
+        ".atelier/release.json",
+        ".ipynb_checkpoints/a.ipynb",
+        ".~a.ipynb",
+        "a.ipynb",
+    ):
         (tmp_path / "work" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "work" / name).write_text("{}")
     (tmp_path / "work" / "submission-2026-01-01_00-00-00").mkdir()
-    assert pack(tmp_path / "work", tmp_path / "a.tar.gz") == ["a.ipynb"]
+    assert pack_to(tmp_path / "work", tmp_path / "a.tar.gz") == ["a.ipynb"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +88,7 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path, name: str, make: Cal
     (tmp_path / "work").mkdir()
     make(tmp_path / "work" / name)
     with pytest.raises(PackingRefusal, match=name):
-        pack(tmp_path / "work", tmp_path / "a.tar.gz")
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz")
 
 
 def test_sparse_giant_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -81,7 +96,7 @@ def test_sparse_giant_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with (tmp_path / "work" / "giant.bin").open("wb") as file:
         file.truncate(3 * 1024**3)
     with pytest.raises(PackingRefusal, match=r"giant\.bin"):
-        pack(tmp_path / "work", tmp_path / "a.tar.gz")
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz")
     assert not (tmp_path / "a.tar.gz").exists()
 
 
@@ -90,7 +105,7 @@ def test_a_notebook_too_large_to_be_graded_is_refused_with_the_repair(tmp_path: 
     (tmp_path / "work" / "data.csv").write_bytes(b"0" * 1_500_000)
     (tmp_path / "work" / "big.ipynb").write_bytes(b"0" * 1_500_000)
     with pytest.raises(PackingRefusal, match=r"big\.ipynb.*Clear its outputs"):
-        pack(tmp_path / "work", tmp_path / "a.tar.gz", limits=PackLimits(notebook_mb=1))
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz", limits=PackLimits(notebook_mb=1))
 
 
 def test_too_many_files_are_refused(tmp_path: Path) -> None:
@@ -98,7 +113,67 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / "work" / str(number)).write_text("")
     with pytest.raises(PackingRefusal, match="3 files"):
-        pack(tmp_path / "work", tmp_path / "a.tar.gz", limits=PackLimits(files=2))
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz", limits=PackLimits(files=2))
+
+
+def change_just_before(
+    monkeypatch: pytest.MonkeyPatch, moment: str, name: str, change: Callable[[Path], None]
+) -> None:
+    """Change the file `name` once, after it was listed: just before it is looked at, or before it is
+    opened."""
+    place: Any = Path if moment == "lstat" else os
+    real, changed = getattr(place, moment), []
+
+    def change_first(file: Any, *arguments: Any, **options: Any) -> Any:
+        if Path(str(file)).name == name and not changed:
+            changed.append(file)
+            change(Path(file))
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr(place, moment, change_first)
+
+
+@pytest.mark.parametrize("moment", ["lstat", "open"])
+def test_file_that_goes_while_the_folder_is_packed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    (tmp_path / "work").mkdir()
+    for name in ("a.ipynb", "b.tmp", "c.csv"):
+        (tmp_path / "work" / name).write_text(name)
+    change_just_before(monkeypatch, moment, "b.tmp", Path.unlink)
+    assert pack_to(tmp_path / "work", tmp_path / "a.tar.gz") == ["a.ipynb", "c.csv"]
+    assert unpack(tmp_path / "a.tar.gz", tmp_path / "out") == ["a.ipynb", "c.csv"]
+
+
+def test_folder_that_goes_while_its_parent_is_packed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work" / "scratch").mkdir(parents=True)
+    (tmp_path / "work" / "a.ipynb").write_text("{}")
+    change_just_before(monkeypatch, "lstat", "scratch", Path.rmdir)
+    assert pack_to(tmp_path / "work", tmp_path / "a.tar.gz") == ["a.ipynb"]
+
+
+@pytest.mark.parametrize("moment", ["lstat", "open"])
+def test_required_file_that_goes_while_the_folder_is_packed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    (tmp_path / "work" / "part").mkdir(parents=True)
+    (tmp_path / "work" / "part" / "a.ipynb").write_text("{}")
+    change_just_before(monkeypatch, moment, "a.ipynb", Path.unlink)
+    with pytest.raises(PackingRefusal, match=r"part/a\.ipynb.*changed while"):
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz", required=["part/a.ipynb"])
+
+
+def test_file_that_grows_while_the_folder_is_packed_takes_no_more_memory_than_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "a.bin").write_bytes(b"a")
+    (tmp_path / "work" / "log.bin").write_bytes(b"b")
+    change_just_before(monkeypatch, "open", "log.bin", lambda file: os.truncate(file, 1_000_000))
+    with pytest.raises(PackingRefusal, match=r"log\.bin.*changed while"):
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz", limits=PackLimits(total_mb=1))
 
 
 # ---------------------------------------------------------------- unpacking
@@ -183,6 +258,36 @@ def test_attempt_keeps_its_key_until_the_receipt_is_there(tmp_path: Path) -> Non
     assert [receipt["id"] for receipt in receipts.list_kept()] == ["one"]
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    ["null", '"x"', "Infinity", "NaN", "-1e999", "[]", "{}", "true", "2.5", '"2"'],
+)
+def test_release_of_which_the_version_is_damaged_is_of_unknown_version(tmp_path: Path, damaged: str) -> None:
+    file = tmp_path / ".atelier" / "release.json"
+    file.parent.mkdir()
+    file.write_text(f'{{"version": {damaged}, "files": {{"a.ipynb": "ab"}}}}')
+    known = Receipts(tmp_path).load_release()
+    assert known == {"version": 0, "files": {"a.ipynb": "ab"}}
+    assert type(known["version"]) is int
+
+
+@pytest.mark.parametrize("damaged", ['{"version": null}', '{"version": null, "files": [1]}', "", "[", "7"])
+def test_fetch_over_a_damaged_release_note_keeps_what_the_student_wrote(tmp_path: Path, damaged: str) -> None:
+    folder, files = tmp_path / "work", tmp_path / "release"
+    files.mkdir()
+    for name in ("a.txt", "same.txt", "new.txt"):
+        (files / name).write_text("released")
+    (folder / ".atelier").mkdir(parents=True)
+    (folder / ".atelier" / "release.json").write_text(damaged)
+    (folder / "a.txt").write_text("mine")
+    (folder / "same.txt").write_text("released")
+    assert merge_release(files, ["a.txt", "same.txt", "new.txt"], folder, 2) == ["a (release 2).txt"]
+    assert (folder / "a.txt").read_text() == "mine"
+    assert (folder / "new.txt").read_text() == "released"
+    assert Receipts(folder).load_release()["version"] == 2
+    assert Receipts(folder).list_missing_notebooks() == []
+
+
 CONTENT = st.sampled_from(["old", "new", "mine", None])
 
 
@@ -237,6 +342,17 @@ def test_submit_waits_until_typing_has_reached_the_disk(tmp_path: Path) -> None:
     wait_until_quiet(tmp_path, 1.5, at_most_s=10, now=lambda: clock[0], sleep=sleep)
     assert clock[0] - file.stat().st_mtime >= 1.5
     assert sum(slept) < 5
+
+
+def test_submit_does_not_mind_a_file_that_goes_while_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.ipynb", ".~a.ipynb"):
+        (tmp_path / name).write_text("{}")
+        os.utime(tmp_path / name, (1, 1))
+    change_just_before(monkeypatch, "lstat", ".~a.ipynb", Path.unlink)
+    wait_until_quiet(tmp_path, 1.5, at_most_s=10, now=lambda: 100.0, sleep=pytest.fail)
+    assert not (tmp_path / ".~a.ipynb").exists()
 
 
 def test_submit_does_not_wait_for_ever(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from tornado import web
 
+from atelier_lab.kernel_words import NO_ROOM
 from atelier_lab.live_documents import NotSaved
 from atelier_lab.restore import UnsafeArchive
 from atelier_lab.service import ServiceRefused, ServiceUnreachable
@@ -57,7 +58,7 @@ def _classify(error: BaseException | None, status: int) -> tuple[int, str, str, 
             return 409, "not_saved", NOT_SAVED, True
         case UnsafeArchive() | tarfile.TarError() | zlib.error() | EOFError() | FileExistsError():
             return 422, "broken_archive", BROKEN, False
-        case OSError() if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        case OSError() if error.errno in NO_ROOM:
             return 507, "no_space", NO_SPACE, False
         case web.HTTPError() if status in (401, 403):
             return status, "signed_out", SIGNED_OUT, False

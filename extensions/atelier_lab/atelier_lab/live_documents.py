@@ -3,6 +3,10 @@
 In a team workspace a keystroke reaches the disk about a second after the last one (jupyter-collaboration's
 `document_save_delay`), and never while somebody keeps typing. The sidebar saves what its own browser has
 open; what only other members have open is saved here.
+
+The room's own `_save_to_disc` does not do: each key that arrives meanwhile cancels it, and its task ends the
+same way whether it was cancelled, failed, or the text is on the disk. So the room's text is given to the
+room's file directly, which no key cancels, and which says what became of it.
 """
 
 import asyncio
@@ -13,11 +17,14 @@ SAVE_TIMEOUT_S = 15
 
 
 class NotSaved(Exception):
-    """A live document below the folder could not be written in time; the text is its path."""
+    """A live document below the folder could not be written, or not in time; the text is its path."""
 
 
 async def save_live_documents(server_app: Any, folder: str) -> int:
-    """Save each live document below `folder` (relative to Lab's root) and return how many there were."""
+    """Save each live document below `folder` (relative to Lab's root) and return how many there were.
+
+    Afterwards the disk has what every room held at the call, or something newer. Raises NotSaved.
+    """
     rooms = [room for room in _list_rooms(server_app) if _is_below(room, folder)]
     for room in rooms:
         await _save_room(room)
@@ -32,20 +39,82 @@ def _list_rooms(server_app: Any) -> list[Any]:
 
 
 def _is_below(room: Any, folder: str) -> bool:
-    return PurePosixPath(room._file.path).is_relative_to(folder)
+    path = _find_path(room)
+    return path is not None and PurePosixPath(path).is_relative_to(folder)
+
+
+def _find_path(room: Any) -> str | None:
+    """None once the file was deleted in Lab; its room stays for as long as somebody's tab shows it."""
+    try:
+        return str(room._file.path)
+    except RuntimeError:
+        return None
 
 
 async def _save_room(room: Any) -> None:
-    """Save now, as Ctrl+S in any member's browser does, and wait until the disk has it."""
+    """Raises NotSaved unless the disk has what the room holds now."""
+    path = _find_path(room)
+    # A room that is still loading has nothing that did not come from the disk, and not all of that.
+    if path is None or not room.ready:
+        return
     try:
         async with asyncio.timeout(SAVE_TIMEOUT_S):
-            await _start_save(room)
+            # Whoever is cancelled in the middle of the file's save waits for its end, however long.
+            saved = await asyncio.shield(_save_now(room))
     except TimeoutError:
-        raise NotSaved(str(room._file.path)) from None
+        raise NotSaved(path) from None
+    if not saved:
+        raise NotSaved(path)
 
 
-async def _start_save(room: Any) -> None:
-    """`_save_to_disc` answers None while another save is under way; that one may miss the last key."""
-    while (task := room._save_to_disc()) is None:  # noqa: ASYNC110 - the room offers nothing to wait for
-        await asyncio.sleep(0.05)
-    await task
+async def _save_now(room: Any) -> bool:
+    """Write the room's text; return whether the disk has it."""
+    from jupyter_server_ydoc.utils import OutOfBandChanges  # loaded when there are rooms, and only then
+
+    async with room._update_lock:  # not while the room takes its text from the disk
+        # In one go: `aget` lets keys in between, and misses a cell that somebody moves.
+        content, untouched = room._document.get(), _is_untouched(room)
+    if untouched and room._file.number_of_subscriptions > 1:
+        return True  # the other room's text may be newer: jupyter-collaboration tells neither of the other
+    model = {"format": room._file_format, "type": room._file_type, "content": content}
+    answer = None
+    try:
+        answer = await room._file.maybe_save_content(model)
+    except OutOfBandChanges:
+        # The file counts this change as known from now on, so the room would hear of it from nobody else.
+        await room._on_outofband_change()
+        if untouched:
+            return True
+    except Exception as error:  # noqa: BLE001 - a full disk, a lost right: the disk answers for all of them
+        room.log.warning("atelier: a live document was not saved: %r", error)
+    if answer is None:
+        return await _is_on_disk(room, content)
+    await _note_saved(room, content, answer["hash"])
+    return True
+
+
+def _is_untouched(room: Any) -> bool:
+    """Whether nobody typed since the room was last saved or loaded, as far as the room knows."""
+    pending = room._saving_document is not None and not room._saving_document.done()
+    return not pending and not room._document.dirty
+
+
+async def _is_on_disk(room: Any, content: Any) -> bool:
+    """Of a file that was not written: whether it holds `content` anyway, or is no longer there to hand in."""
+    try:
+        model = await room._file.load_content(room._file_format, room._file_type)
+    except Exception as error:  # noqa: BLE001 - what cannot be read cannot be vouched for
+        # Deleted in a terminal, the file leaves the room a path to nothing; in Lab, no path.
+        return getattr(error, "status_code", None) == 404 or _find_path(room) is None
+    # Loading adds what a notebook leaves out, so compare what the room would have become.
+    loaded = type(room._document)()
+    loaded.set(model["content"])
+    return bool(loaded.get() == content)
+
+
+async def _note_saved(room: Any, content: Any, saved_hash: str) -> None:
+    """Tell the browsers, as the room does after a save of its own."""
+    async with room._update_lock:  # what changes under it, the room does not take for typing
+        room._document.hash = saved_hash
+        if room._document.get() == content:
+            room._document.dirty = False

@@ -54,9 +54,12 @@ class Service:
             raise ServiceUnreachable(f"GET {path}: the answer is not JSON") from error
 
     async def download(self, path: str, language: str, write: Callable[[bytes], object]) -> None:
-        """Stream the body of `GET api/v1/<path>` into `write`. Raises as `get` does."""
+        """Stream the body of `GET api/v1/<path>` into `write`. Raises as `get` does, and the OSError that
+        `write` raised.
+        """
         refusal = bytearray()
         status = 200
+        unwritten: OSError | None = None
 
         def on_header(line: str) -> None:
             nonlocal status
@@ -64,12 +67,19 @@ class Service:
                 status = int(line.split()[1])
 
         def on_chunk(chunk: bytes) -> None:
-            if status == 200:
-                write(chunk)
-            else:
+            nonlocal unwritten
+            if status != 200:
                 refusal.extend(chunk[: 65536 - len(refusal)])
+            elif unwritten is None:
+                try:
+                    write(chunk)
+                except OSError as error:
+                    # Raised here, it would be a connection that broke: the service would seem to be silent.
+                    unwritten = error
 
         await self._fetch(path, language, ARCHIVE_TIMEOUT_S, on_header, on_chunk, refusal)
+        if unwritten is not None:
+            raise unwritten
 
     async def _fetch(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from atelier_nbgrader.exchange.client import ServiceClient, ServiceRefusal
 from atelier_nbgrader.language import translate as _
+from atelier_nbgrader.no_room import describe, is_about_room
 from atelier_nbgrader.receipts import describe_receipt
 from atelier_nbgrader.restore import list_submissions, restore
 from atelier_nbgrader.unpacking import BrokenArchive
@@ -31,6 +32,11 @@ def main() -> int:
                 print(describe_receipt(receipt))
     except (ServiceRefusal, BrokenArchive) as refusal:
         print(refusal)
+        return 1
+    except OSError as error:
+        if not is_about_room(error):
+            raise
+        print(describe(error))
         return 1
     return 0
 

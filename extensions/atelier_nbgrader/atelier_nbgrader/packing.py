@@ -2,14 +2,18 @@
 
 The same files give the same bytes, so that a repeated submission can be recognised. What cannot be sent is
 refused here, with the file's name and the repair, before a byte goes over the wire.
+
+The archive is made in memory: whoever has a full home can write no larger file, in /tmp neither, and the work
+must still be handed in. In a container that costs no more than a file: /tmp is the workspace's memory there.
 """
 
 import fnmatch
 import gzip
+import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +28,11 @@ LEFT_OUT = (
     "submission-*",
     "*.pyc",
     ".DS_Store",
+    ".~*",  # Jupyter's copy of the file that it is saving; it is there for a moment
 )
 MB = 1_000_000
+# Of a file that was removed, alone or with its folder, since it was listed.
+GONE = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True)
@@ -41,49 +48,81 @@ class PackingRefusal(Exception):
     """A file that cannot be sent; the message names it and the repair."""
 
 
-def pack(
-    folder: Path, target: Path, ignore: Sequence[str] = (), limits: PackLimits | None = None
-) -> list[str]:
-    """Write the archive of `folder` to `target`; returns the packed paths. Constant memory.
+@dataclass(frozen=True)
+class _Found:
+    """A file to pack: its path in the archive, where it lies, its bytes when it was listed."""
 
-    `ignore` holds glob patterns of names to leave out, at any depth. Raises PackingRefusal.
+    name: str
+    file: Path
+    size: int
+
+
+def pack(
+    folder: Path,
+    target: io.BytesIO,
+    ignore: Sequence[str] = (),
+    limits: PackLimits | None = None,
+    required: Collection[str] = (),
+) -> list[str]:
+    """Write the archive of `folder` to `target`; returns the packed paths. Takes no more memory than
+    `limits.total_mb` and some.
+
+    `ignore` holds glob patterns of names to leave out, at any depth. A file that goes meanwhile is left out,
+    as if it had gone before; one of the paths in `required` is not. Raises PackingRefusal.
     """
     limits = limits or PackLimits()
-    files = list(_list_files(folder, (*LEFT_OUT, *ignore)))
+    files = list(_list_files(folder, (*LEFT_OUT, *ignore), required))
     _check_size(files, limits)
+    room, packed = limits.total_mb * MB, []
     # mtime and the name inside gzip's header would make each archive different.
     with (
-        target.open("wb") as raw,
-        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=target, mtime=0) as plain,
+        tarfile.open(fileobj=plain, mode="w|", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for name, file in files:
-            _add(archive, name, file)
-    return [name for name, _file in files]
+        for found in files:
+            try:
+                room -= _add(archive, found, room)
+            except GONE:
+                _check_dispensable(found.name, required)
+            else:
+                packed.append(found.name)
+    return packed
 
 
-def _list_files(folder: Path, ignore: Sequence[str]) -> Iterator[tuple[str, Path]]:
+def _list_files(folder: Path, ignore: Sequence[str], required: Collection[str]) -> Iterator[_Found]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _is_ignored(name, ignore))
         for name in [*folders, *sorted(names)]:
-            file = Path(place, name)
-            if _is_ignored(name, ignore) or _is_plain_folder(file):
+            if _is_ignored(name, ignore):
                 continue
+            file = Path(place, name)
             shown = file.relative_to(folder).as_posix()
-            _check_kind(file, shown)
-            yield shown, file
+            try:
+                facts = file.lstat()
+            except GONE:
+                _check_dispensable(shown, required)
+                continue
+            if not stat.S_ISDIR(facts.st_mode):
+                _check_kind(facts.st_mode, shown)
+                yield _Found(shown, file, facts.st_size)
 
 
 def _is_ignored(name: str, ignore: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in ignore)
 
 
-def _is_plain_folder(file: Path) -> bool:
-    return stat.S_ISDIR(file.lstat().st_mode)
+def _check_dispensable(name: str, required: Collection[str]) -> None:
+    """A file has gone. Of the assignment's own ones none may be handed in as missing because of a moment."""
+    if name in required:
+        raise _refuse_changed(name)
 
 
-def _check_kind(file: Path, shown: str) -> None:
-    mode = file.lstat().st_mode
+def _refuse_changed(name: str) -> PackingRefusal:
+    text = _("“{name}” changed while it was being packed. Save it and try again.")
+    return PackingRefusal(text.format(name=name))
+
+
+def _check_kind(mode: int, shown: str) -> None:
     if stat.S_ISLNK(mode):
         text = _("“{name}” is a link. Put a copy of the file in its place.")
     elif not stat.S_ISREG(mode):
@@ -93,13 +132,13 @@ def _check_kind(file: Path, shown: str) -> None:
     raise PackingRefusal(text.format(name=shown))
 
 
-def _check_size(files: list[tuple[str, Path]], limits: PackLimits) -> None:
+def _check_size(files: list[_Found], limits: PackLimits) -> None:
     if len(files) > limits.files:
         text = _(
             "The folder holds {count} files, at most {most} can be sent. Remove what is not part of the work."
         )
         raise PackingRefusal(text.format(count=len(files), most=limits.files))
-    sizes = [(file.stat().st_size, name) for name, file in files]
+    sizes = [(found.size, found.name) for found in files]
     for size, name in sizes:
         if name.endswith(".ipynb") and size > limits.notebook_mb * MB:
             text = _(
@@ -119,15 +158,18 @@ def _check_size(files: list[tuple[str, Path]], limits: PackLimits) -> None:
         )
 
 
-def _add(archive: tarfile.TarFile, name: str, file: Path) -> None:
+def _add(archive: tarfile.TarFile, found: _Found, room: int) -> int:
+    """Add a file of at most `room` bytes; returns how many it has."""
     # O_NOFOLLOW: the file may have become a link since it was looked at.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+    descriptor = os.open(found.file, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as source:
-        entry = tarfile.TarInfo(name)
+        entry = tarfile.TarInfo(found.name)
         entry.size = os.fstat(descriptor).st_size
         entry.mode = 0o644
+        if entry.size > room:
+            raise _refuse_changed(found.name)
         try:
             archive.addfile(entry, source)
         except OSError as error:
-            text = _("“{name}” changed while it was being packed. Save it and try again.")
-            raise PackingRefusal(text.format(name=name)) from error
+            raise _refuse_changed(found.name) from error
+    return entry.size

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from atelier_nbgrader.language import translate as _
+from atelier_nbgrader.no_room import describe, is_about_room
 
 PIECE_BYTES = 256 * 1024
 MAX_PATH_BYTES = 512
@@ -48,9 +49,8 @@ def unpack(archive: Path, target: Path, limits: UnpackLimits | None = None) -> l
         except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError, ValueError) as error:
             raise BrokenArchive(_("The archive is damaged ({reason}).").format(reason=error)) from error
         except OSError as error:
-            raise BrokenArchive(
-                _("The archive cannot be unpacked ({reason}).").format(reason=error)
-            ) from error
+            text = _("The archive cannot be unpacked ({reason}).").format(reason=error)
+            raise BrokenArchive(describe(error) if is_about_room(error) else text) from error
     return names
 
 

@@ -4,6 +4,7 @@ The token is the identity: nothing in a request says who sends it.
 """
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -79,9 +80,9 @@ class ServiceClient:
     def post(self, where: str, body: Any) -> Any:
         return self._ask("POST", where, body)
 
-    def upload(self, where: str, archive: Path, headers: Mapping[str, str] | None = None) -> Any:
-        """POST a file, streamed; returns the JSON answer."""
-        size = {"Content-Length": str(archive.stat().st_size), "Content-Type": "application/gzip"}
+    def upload(self, where: str, archive: io.BytesIO, headers: Mapping[str, str] | None = None) -> Any:
+        """POST an archive, piece by piece; returns the JSON answer."""
+        size = {"Content-Length": str(archive.getbuffer().nbytes), "Content-Type": "application/gzip"}
         try:
             answer = self._http.post(
                 where, content=_read_chunks(archive), headers={**size, **(headers or {})}
@@ -134,10 +135,10 @@ def path(*parts: str) -> str:
     return "/".join(quote(part, safe="") for part in parts)
 
 
-def _read_chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
-            yield chunk
+def _read_chunks(archive: io.BytesIO) -> Iterator[bytes]:
+    archive.seek(0)  # it was sent before when the connection was cut
+    while chunk := archive.read(CHUNK_BYTES):
+        yield chunk
 
 
 def _read_json(answer: httpx.Response) -> Any:

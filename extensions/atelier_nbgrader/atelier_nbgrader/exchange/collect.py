@@ -15,6 +15,7 @@ from atelier_nbgrader.exchange.exchange import Exchange
 from atelier_nbgrader.gradebook import open_gradebook, write_assignments, write_roster
 from atelier_nbgrader.instants import folder_time, parse_instant
 from atelier_nbgrader.language import translate as _
+from atelier_nbgrader.no_room import describe
 from atelier_nbgrader.unpacking import BrokenArchive, show, unpack
 
 # nbgrader parses "<date> <time> UTC" right; numeric offsets it takes for seconds.
@@ -56,9 +57,9 @@ class ExchangeCollect(Exchange, abc.ExchangeCollect):
             try:
                 self.collect_one(receipt)
             except (ServiceRefusal, BrokenArchive, OSError) as error:
-                self.broken[account] = str(error)
+                self.broken[account] = describe(error)
                 text = _("The submission of {account} was not collected: {reason}")
-                self.log.error(text.format(account=account, reason=error))
+                self.log.error(text.format(account=account, reason=self.broken[account]))
         text = _("{name}: {count} collected, {broken} not collected, {same} were there already.")
         same = len(self.src_records) - len(self.collected) - len(self.broken)
         counts = {"count": len(self.collected), "broken": len(self.broken), "same": same}

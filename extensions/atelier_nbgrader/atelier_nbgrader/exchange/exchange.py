@@ -10,6 +10,7 @@ from traitlets import Integer
 
 from atelier_nbgrader.exchange.client import ServiceClient, ServiceRefusal, path
 from atelier_nbgrader.language import translate as _
+from atelier_nbgrader.no_room import describe, is_about_room
 from atelier_nbgrader.packing import PackingRefusal
 from atelier_nbgrader.unpacking import BrokenArchive, UnpackLimits
 
@@ -30,6 +31,10 @@ class Exchange(abc.Exchange):
                 return super().start()
         except (ServiceRefusal, PackingRefusal, BrokenArchive) as refusal:
             self.fail(str(refusal))
+        except OSError as error:
+            if not is_about_room(error):
+                raise
+            self.fail(describe(error))
 
     def init_src(self) -> None:
         """Nothing to prepare, unless a verb says otherwise."""

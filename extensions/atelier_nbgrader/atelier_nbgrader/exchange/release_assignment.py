@@ -1,7 +1,7 @@
 """Release an assignment: the generated student version becomes a new, immutable release."""
 
 import hashlib
-import tempfile
+import io
 from pathlib import Path
 
 import nbformat
@@ -38,18 +38,15 @@ class ExchangeReleaseAssignment(Exchange, abc.ExchangeReleaseAssignment):
         self.service.put(self.address(), {})
 
     def copy_files(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="atelier-") as place:
-            archive = Path(place, "release.tar.gz")
-            pack(self.src_path, archive, self.coursedir.ignore)
-            with archive.open("rb") as source:
-                sha256 = hashlib.file_digest(source, "sha256").hexdigest()
-            latest = self.find_assignment()["release"]
-            if latest and latest["sha256"] == sha256:
-                self.release = dict(latest)
-                text = _("Nothing has changed since release {version} of {name}.")
-            else:
-                self.release = dict(self.service.upload(self.address("releases"), archive))
-                text = _("Released {name}, release {version}.")
+        archive = io.BytesIO()
+        pack(self.src_path, archive, self.coursedir.ignore)
+        latest = self.find_assignment()["release"]
+        if latest and latest["sha256"] == hashlib.sha256(archive.getbuffer()).hexdigest():
+            self.release = dict(latest)
+            text = _("Nothing has changed since release {version} of {name}.")
+        else:
+            self.release = dict(self.service.upload(self.address("releases"), archive))
+            text = _("Released {name}, release {version}.")
         self.log.info(text.format(name=self.assignment, version=self.release["version"]))
 
 

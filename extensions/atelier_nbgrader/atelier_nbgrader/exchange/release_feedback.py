@@ -2,7 +2,7 @@
 them."""
 
 import hashlib
-import shutil
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from atelier_nbgrader.feedback_pages import protect_page
 from atelier_nbgrader.feedback_words import translate_page
 from atelier_nbgrader.gradebook import open_gradebook
 from atelier_nbgrader.language import translate as _
+from atelier_nbgrader.no_room import describe
 from atelier_nbgrader.packing import PackingRefusal, pack
 from atelier_nbgrader.staging import make_result
 
@@ -73,24 +74,21 @@ class ExchangeReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):
             return self._send_feedback(account, Path(place), str(result["submission_id"]))
         except (ServiceRefusal, PackingRefusal, OSError) as error:
             text = _("The feedback of {account} was not sent: {reason}")
-            self.log.error(text.format(account=account, reason=error))
+            self.log.error(text.format(account=account, reason=describe(error)))
             return None
 
     def _send_feedback(self, account: str, folder: Path, submission_id: str) -> str:
-        with tempfile.TemporaryDirectory(prefix="atelier-") as temporary:
-            pages, archive = Path(temporary, "pages"), Path(temporary, "feedback.tar.gz")
-            pages.mkdir()
+        archive = io.BytesIO()
+        with tempfile.TemporaryDirectory(prefix="atelier-") as pages:
             for file in sorted(folder.glob("*.html")):
-                (pages / file.name).write_text(
+                Path(pages, file.name).write_text(
                     protect_page(translate_page(file.read_text(encoding="utf-8"))), encoding="utf-8"
                 )
-            pack(pages, archive)
-            with archive.open("rb") as source:
-                sha256 = hashlib.file_digest(source, "sha256").hexdigest()
-            sent = self.desk.find_staged_feedback(self.assignment, account)
-            if sent.get("sha256") == sha256:
-                return str(sent["id"])
-            answer = self.service.upload(path("submissions", submission_id, "feedback"), archive)
-            shutil.rmtree(pages)
+            pack(Path(pages), archive)
+        sha256 = hashlib.sha256(archive.getbuffer()).hexdigest()
+        sent = self.desk.find_staged_feedback(self.assignment, account)
+        if sent.get("sha256") == sha256:
+            return str(sent["id"])
+        answer = self.service.upload(path("submissions", submission_id, "feedback"), archive)
         self.desk.note_staged(self.assignment, account, sha256, str(answer["id"]))
         return str(answer["id"])

@@ -1,9 +1,11 @@
 """Submit: pack the assignment's folder, send it, keep the receipt."""
 
+import contextlib
 import hashlib
-import tempfile
+import io
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from traitlets.utils.importstring import import_item
 from atelier_nbgrader.exchange.client import ServiceRefusal
 from atelier_nbgrader.exchange.exchange import Exchange, is_team_workspace
 from atelier_nbgrader.language import translate as _
-from atelier_nbgrader.packing import pack
+from atelier_nbgrader.no_room import describe
+from atelier_nbgrader.packing import GONE, pack
 from atelier_nbgrader.receipts import Receipts, describe_receipt
 
 
@@ -62,14 +65,23 @@ class ExchangeSubmit(Exchange, abc.ExchangeSubmit):
     def copy_files(self) -> None:
         self.finish_saving()
         receipts = Receipts(self.src_path)
-        with tempfile.TemporaryDirectory(prefix="atelier-") as place:
-            archive = Path(place, "submission.tar.gz")
-            if not pack(self.src_path, archive, [*self.coursedir.ignore, "feedback"]):
-                self.fail(_("{folder} is empty: there is nothing to submit.").format(folder=self.src_path))
-            key = receipts.open_attempt(_digest(archive))
-            self.receipt = self.send(archive, key)
-        receipts.keep(self.receipt)
+        archive = io.BytesIO()
+        ignore = [*self.coursedir.ignore, "feedback"]
+        if not pack(self.src_path, archive, ignore, required=receipts.list_notebooks()):
+            self.fail(_("{folder} is empty: there is nothing to submit.").format(folder=self.src_path))
+        key = receipts.open_attempt(hashlib.sha256(archive.getbuffer()).hexdigest())
+        self.receipt = self.send(archive, key)
+        self.keep_receipt(receipts)
         self.log.info(describe_receipt(self.receipt))
+
+    def keep_receipt(self, receipts: Receipts) -> None:
+        """Keep the receipt in the folder. Where that fails the work is handed in nevertheless."""
+        assert self.receipt is not None
+        try:
+            receipts.keep(self.receipt)
+        except OSError as error:
+            text = _("The receipt could not be kept in the folder; the service has it. {reason}")
+            self.log.warning(text.format(reason=describe(error)))
 
     def finish_saving(self) -> None:
         """Let what was typed reach the disk: the configured hook, and in a team workspace a quiet moment."""
@@ -78,7 +90,7 @@ class ExchangeSubmit(Exchange, abc.ExchangeSubmit):
         if is_team_workspace():
             wait_until_quiet(self.src_path, self.quiet_s, at_most_s=10.0)
 
-    def send(self, archive: Path, key: str) -> dict[str, Any]:
+    def send(self, archive: io.BytesIO, key: str) -> dict[str, Any]:
         """Send under one idempotency key, again when the connection was cut: the service stores it once."""
         for attempt in range(1, self.attempts + 1):
             try:
@@ -102,13 +114,16 @@ def wait_until_quiet(
     """Return when no file in `folder` has changed for `quiet_s` seconds, at the latest after `at_most_s`."""
     until = now() + at_most_s
     while now() < until:
-        changed_at = max((file.lstat().st_mtime for file in folder.rglob("*")), default=0.0)
+        changed_at = max(_list_changes(folder), default=0.0)
         quiet_for_s = now() - changed_at
         if quiet_for_s >= quiet_s:
             return
         sleep(min(quiet_s - quiet_for_s, quiet_s))
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
+def _list_changes(folder: Path) -> Iterator[float]:
+    """When each file and folder below was changed, without what goes while it is looked at."""
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            with contextlib.suppress(*GONE):
+                yield Path(place, name).lstat().st_mtime
