@@ -9,7 +9,7 @@ import itertools
 import math
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from docker.errors import DockerException, ImageNotFound, NotFound
@@ -141,12 +141,14 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
     # ------------------------------------------------ calls to the daemon
     def docker(self, method: str, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
         """Call a method of the client in a thread. DockerSpawner itself has one thread for all accounts."""
+        return asyncio.wrap_future(self._order(method, *args, **kwargs))
+
+    def _order(self, method: str, *args: Any, **kwargs: Any) -> "Future[Any]":
         name = self._lines.get(method, "start")
         if name not in self._pools:
             workers = self.workers if name == "start" else self.stop_workers
             self._pools[name] = ThreadPoolExecutor(workers, thread_name_prefix=f"docker-{name}")
-        future = self._pools[name].submit(self._docker, method, *args, **kwargs)
-        return asyncio.wrap_future(future)
+        return self._pools[name].submit(self._docker, method, *args, **kwargs)
 
     # ------------------------------------------------ life
     async def start(self) -> tuple[str, int]:
@@ -177,7 +179,8 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         It is over when the container is gone, however long the daemon is in trouble: JupyterHub forgets a
         workspace whose stop has failed, and the open tab of somebody whose right has ended would stay open.
         """
-        container = self.object_id
+        # By name where a start has failed before it knew the number; "no such container" is fine.
+        container = self.object_id = self.object_id or self.object_name
         try:
             async with self._find_stops().stopping():
                 await super().stop(now=now)
@@ -185,6 +188,10 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
             await self._stop_surely(container, error)
             self.object_id = ""
             self.clear_state()
+        except asyncio.CancelledError:
+            # The hub itself ends, and JupyterHub notes that this workspace has. The order still goes out.
+            self._order("stop", container)
+            raise
 
     async def _stop_surely(self, container: str, error: Exception) -> None:
         for tries in itertools.count(1):

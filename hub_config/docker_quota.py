@@ -158,7 +158,7 @@ def is_run_by(process: int, owner: int) -> bool:
 
 def is_refused(process: int) -> bool:
     """Tell whether a process has the limit of a full account."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(OSError):
         return resource.prlimit(process, resource.RLIMIT_FSIZE)[0] == FULL_FILE_BYTES
     return False
 

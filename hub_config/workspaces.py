@@ -81,6 +81,7 @@ def list_arguments(account: Account, limits: WorkspaceLimits) -> list[str]:
         # Host names lie below the city's; whether somebody may enter is the hub's word, not the name's.
         "--ServerApp.allow_remote_access=True",
         "--ContentsManager.allow_hidden=False",
+        "--ServerApp.contents_manager_class=atelier_lab.contents.HomeContents",
         # Who opened what and when is nobody's business, and the server would log visitors' session ids.
         "--Application.log_level=WARN",
         # Lab's look for extensions to build costs over a second of CPU per opened tab; ours are prebuilt.

@@ -84,11 +84,19 @@ def attack_until_the_end(attacker: Notebook, name: str) -> str | None:
 
 def was_ended_for_memory(school: DockerSchool, account: str) -> bool:
     """Tell whether the kernel ended a workspace, or a program of one that goes on, for its memory."""
-    state = school.stack.find_container(account).attrs["State"]
-    if not state["Running"]:
-        return bool(state["OOMKilled"])
-    count = f"{(FOLDER / 'prelude.py').read_text()}\nprint(count_ended())"
-    return int(school.stack.run_inside(account, count)) > 0
+    container = school.stack.find_container(account)
+
+    def has_ended() -> bool:
+        container.reload()
+        return not container.attrs["State"]["Running"]
+
+    if not has_ended():
+        count = f"{(FOLDER / 'prelude.py').read_text()}\nprint(count_ended())"
+        status, said = container.exec_run(["python", "-c", count])
+        if status == 0:
+            return int(said) > 0
+        wait_until(has_ended, 30, "nothing can be run in it, and it goes on")
+    return bool(container.attrs["State"]["OOMKilled"])
 
 
 @pytest.fixture

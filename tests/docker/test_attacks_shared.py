@@ -117,9 +117,9 @@ def test_one_workspace_holds_few_connections_to_the_machine(
     with working_beside(neighbour):
         got = take(attacker, CONNECTIONS.format(gateway=stack.town.gateway, port=number))
         assert 0 < got[0] <= MOST_CONNECTIONS, got
-    attacker.run("[one.close() for one in kept]")  # the workspace's own server has none to the hub meanwhile
     ask = f"import socket; socket.create_connection(({stack.town.gateway!r}, {number}), 5); print('answers')"
     assert stack.run_inside(docker_school.anna, ask).strip() == "answers"
+    attacker.run("[one.close() for one in kept]")  # the workspace's own server has none to the hub meanwhile
 
 
 def list_routes(school: DockerSchool) -> dict[str, str]:

@@ -247,7 +247,7 @@ async def test_neither_a_start_nor_a_removal_waits_behind_stops_that_were_ordere
     class Stopping(Starting):
         workers = stop_workers = 1
         _pools: ClassVar[dict[str, Any]] = {}
-        _lines = DockerWorkspace._lines
+        _lines, _order = DockerWorkspace._lines, DockerWorkspace._order
 
         def _docker(self, method: str) -> str:
             if method == "stop":
@@ -311,9 +311,11 @@ class Troubled(Asked):
         super().__init__()
         self.user = SimpleNamespace(name="k3aaaaaaaaaa")
         self.failures = failures
+        self.named: list[str] = []
 
-    def docker(self, method: str, *_: Any, **options: Any) -> "asyncio.Future[Any]":
+    def docker(self, method: str, container: str, **options: Any) -> "asyncio.Future[Any]":
         self.asked.append(f"{method} by force" if options.get("force") else method)
+        self.named.append(container)
         answer: asyncio.Future[Any] = asyncio.Future()
         if self.failures:
             answer.set_exception(self.failures.pop(0))
@@ -344,6 +346,37 @@ async def test_a_stop_is_over_when_the_container_is_gone(
     await workspace.stop()
     assert workspace.asked == asked
     assert workspace.object_id == ""
+
+
+async def test_a_start_that_failed_without_a_daemon_leaves_no_stop_without_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is no number of a container yet, and perhaps a container: both are asked for by name."""
+    monkeypatch.setattr(DockerWorkspace, "_stops", None)
+    monkeypatch.setattr(docker_engine, "STOP_AGAIN_S", 0)
+    gone = NotFound("gone", SimpleNamespace(status_code=404))
+    workspace: Any = Troubled([ReadTimeout("no answer"), gone])
+    workspace.object_id = ""
+    await workspace.stop()
+    assert workspace.asked == ["stop", "stop"]
+    assert set(workspace.named) == {"atelier-k3aaaaaaaaaa"}
+
+
+async def test_a_stop_in_line_is_ordered_when_the_hub_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JupyterHub then writes down that the workspace has ended; its open tabs would stay open."""
+    monkeypatch.setattr(DockerWorkspace, "_stops", None)
+    monkeypatch.setattr(DockerWorkspace, "_pools", {})
+    ordered: list[tuple[str, str]] = []
+    workspace: Any = DockerWorkspace(object_name="atelier-k3aaaaaaaaaa", object_id="c0")
+    monkeypatch.setattr(DockerWorkspace, "_docker", lambda _, *order: ordered.append(order))
+    async with workspace._find_stops().starting(), workspace._find_stops().stopping():
+        stop = asyncio.create_task(workspace.stop())
+        await asyncio.sleep(0)
+        stop.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stop
+    workspace._pools["stop"].shutdown()
+    assert ordered == [("stop", "c0")]
 
 
 @pytest.mark.parametrize("trouble", [NO_EXIT, ReadTimeout("no answer"), DockerException("no version")])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from atelier_lab import live_documents
+from atelier_lab.errors import explain
 from atelier_lab.live_documents import NotSaved, save_live_documents
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from jupyter_server_fileid.manager import ArbitraryFileIdManager
@@ -162,9 +163,10 @@ async def test_a_key_during_the_rooms_own_save_is_on_the_disk_too(
 async def test_a_save_that_fails_says_so(team: Team, file: Path, room: DocumentRoom, number: int) -> None:
     type_into(room, "b")
     team.disk.failure = OSError(number, "made up")
-    with pytest.raises(NotSaved, match=r"geo/intro/answer\.py"):
+    with pytest.raises(NotSaved, match=r"geo/intro/answer\.py") as refused:
         await team.save()
     assert (file.read_text(), room._document.get()) == ("a", "ab")
+    assert explain(refused.value, 500, "en")[1]["error"] == "no_space"
     team.disk.failure = None
     await team.save()
     assert file.read_text() == "ab"
@@ -270,6 +272,17 @@ async def test_a_tab_nobody_types_in_writes_nothing_over_the_same_file_in_anothe
     await room._save_to_disc()
     await team.save()
     assert file.read_text() == "ab"
+
+
+async def test_two_tabs_on_one_file_with_text_of_their_own_are_told(
+    team: Team, file: Path, room: DocumentRoom
+) -> None:
+    """The later save wins, and there is somebody whose text it was not."""
+    other = await team.open(f"{FOLDER}/answer.py", "script")
+    type_into(room, "ONE")
+    type_into(other, "TWO")
+    with pytest.raises(NotSaved, match=r"geo/intro/answer\.py"):
+        await team.save()
 
 
 async def test_a_tab_that_is_still_loading_writes_nothing_over_its_file(team: Team, file: Path) -> None:

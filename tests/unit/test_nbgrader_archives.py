@@ -165,6 +165,30 @@ def test_required_file_that_goes_while_the_folder_is_packed_is_told(
         pack_to(tmp_path / "work", tmp_path / "a.tar.gz", required=["part/a.ipynb"])
 
 
+@pytest.mark.parametrize("moment", ["lstat", "open"])
+def test_file_that_is_written_anew_while_the_folder_is_packed_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """An editor renames the old file away, and then the new one into its place."""
+    (tmp_path / "work").mkdir()
+    for name in ("answer.py", "z.ipynb"):
+        (tmp_path / "work" / name).write_text(name)
+    change_just_before(monkeypatch, moment, "answer.py", lambda file: file.rename(tmp_path / "answer.py"))
+    change_just_before(monkeypatch, moment, "z.ipynb", lambda file: (file.parent / "answer.py").touch())
+    with pytest.raises(PackingRefusal, match=r"answer\.py.*changed while"):
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz")
+
+
+def test_required_file_that_is_away_when_the_folder_is_listed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "z.ipynb").write_text("{}")
+    change_just_before(monkeypatch, "open", "z.ipynb", lambda file: (file.parent / "a.ipynb").touch())
+    with pytest.raises(PackingRefusal, match=r"a\.ipynb.*changed while"):
+        pack_to(tmp_path / "work", tmp_path / "a.tar.gz", required=["a.ipynb", "never.ipynb"])
+
+
 def test_file_that_grows_while_the_folder_is_packed_takes_no_more_memory_than_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

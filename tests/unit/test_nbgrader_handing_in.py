@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from atelier_lab import errors, kernel_words
+from atelier_lab.texts import translate
+from atelier_nbgrader.no_room import NO_ROOM
 from atelier_nbgrader.receipts import Receipts, write_json
 from nbgrader.exchange import ExchangeError
 
@@ -25,6 +28,11 @@ NO_SPACE = {
     "en": "There is no space left in this workspace. Delete files that you do not need, then try again.",
     "bg": "В работното място няма свободно място. Изтрийте ненужни файлове и опитайте отново.",
 }
+
+
+def test_lab_says_it_with_the_same_words() -> None:
+    assert (set(NO_ROOM), NO_SPACE["en"]) == (kernel_words.NO_ROOM, errors.NO_SPACE)
+    assert translate("bg", errors.NO_SPACE) == NO_SPACE["bg"]
 
 
 @pytest.fixture

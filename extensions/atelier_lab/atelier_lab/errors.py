@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from tornado import web
 
-from atelier_lab.kernel_words import NO_ROOM
+from atelier_lab.kernel_words import is_about_room
 from atelier_lab.live_documents import NotSaved
 from atelier_lab.restore import UnsafeArchive
 from atelier_lab.service import ServiceRefused, ServiceUnreachable
@@ -54,12 +54,12 @@ def _classify(error: BaseException | None, status: int) -> tuple[int, str, str, 
             return 502, "unreachable", UNREACHABLE, True
         case TransferRefused():
             return 409, "refused", str(error) or NOT_DONE, False
+        case OSError() | NotSaved() if is_about_room(error):
+            return 507, "no_space", NO_SPACE, False
         case NotSaved():
             return 409, "not_saved", NOT_SAVED, True
         case UnsafeArchive() | tarfile.TarError() | zlib.error() | EOFError() | FileExistsError():
             return 422, "broken_archive", BROKEN, False
-        case OSError() if error.errno in NO_ROOM:
-            return 507, "no_space", NO_SPACE, False
         case web.HTTPError() if status in (401, 403):
             return status, "signed_out", SIGNED_OUT, False
         case _:

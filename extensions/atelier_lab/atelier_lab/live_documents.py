@@ -26,8 +26,11 @@ async def save_live_documents(server_app: Any, folder: str) -> int:
     Afterwards the disk has what every room held at the call, or something newer. Raises NotSaved.
     """
     rooms = [room for room in _list_rooms(server_app) if _is_below(room, folder)]
-    for room in rooms:
-        await _save_room(room)
+    typed = [(room, await _save_room(room)) for room in rooms]
+    for room, content in typed:
+        # Of two rooms on one file jupyter-collaboration tells neither of the other: the later save won.
+        if content is not None and room._file.number_of_subscriptions > 1:
+            await _check_on_disk(room, content, None)
     return len(rooms)
 
 
@@ -51,46 +54,52 @@ def _find_path(room: Any) -> str | None:
         return None
 
 
-async def _save_room(room: Any) -> None:
-    """Raises NotSaved unless the disk has what the room holds now."""
+async def _save_room(room: Any) -> Any:
+    """Return what the room holds now and the disk has as well; None if nobody typed it. Raises NotSaved."""
     path = _find_path(room)
     # A room that is still loading has nothing that did not come from the disk, and not all of that.
     if path is None or not room.ready:
-        return
+        return None
     try:
         async with asyncio.timeout(SAVE_TIMEOUT_S):
             # Whoever is cancelled in the middle of the file's save waits for its end, however long.
-            saved = await asyncio.shield(_save_now(room))
+            return await asyncio.shield(_save_now(room))
     except TimeoutError:
         raise NotSaved(path) from None
-    if not saved:
-        raise NotSaved(path)
 
 
-async def _save_now(room: Any) -> bool:
-    """Write the room's text; return whether the disk has it."""
+async def _save_now(room: Any) -> Any:
     from jupyter_server_ydoc.utils import OutOfBandChanges  # loaded when there are rooms, and only then
 
     async with room._update_lock:  # not while the room takes its text from the disk
         # In one go: `aget` lets keys in between, and misses a cell that somebody moves.
         content, untouched = room._document.get(), _is_untouched(room)
     if untouched and room._file.number_of_subscriptions > 1:
-        return True  # the other room's text may be newer: jupyter-collaboration tells neither of the other
-    model = {"format": room._file_format, "type": room._file_type, "content": content}
+        return None  # the other room's text may be newer
+    failure: Exception | None = None
     answer = None
     try:
+        model = {"format": room._file_format, "type": room._file_type, "content": content}
         answer = await room._file.maybe_save_content(model)
-    except OutOfBandChanges:
+    except OutOfBandChanges as change:
         # The file counts this change as known from now on, so the room would hear of it from nobody else.
         await room._on_outofband_change()
-        if untouched:
-            return True
+        content = room._document.get() if untouched else content
+        failure = change
     except Exception as error:  # noqa: BLE001 - a full disk, a lost right: the disk answers for all of them
         room.log.warning("atelier: a live document was not saved: %r", error)
+        failure = error
     if answer is None:
-        return await _is_on_disk(room, content)
-    await _note_saved(room, content, answer["hash"])
-    return True
+        await _check_on_disk(room, content, failure)
+    else:
+        await _note_saved(room, content, answer["hash"])
+    return None if untouched else content
+
+
+async def _check_on_disk(room: Any, content: Any, failure: Exception | None) -> None:
+    """Raise NotSaved, because of `failure`, unless the disk has the content."""
+    if not await _is_on_disk(room, content):
+        raise NotSaved(_find_path(room)) from failure
 
 
 def _is_untouched(room: Any) -> bool:

@@ -68,10 +68,13 @@ def pack(
     `limits.total_mb` and some.
 
     `ignore` holds glob patterns of names to leave out, at any depth. A file that goes meanwhile is left out,
-    as if it had gone before; one of the paths in `required` is not. Raises PackingRefusal.
+    as if it had gone before; one of the paths in `required`, or one that comes back, is not. Raises
+    PackingRefusal.
     """
     limits = limits or PackLimits()
-    files = list(_list_files(folder, (*LEFT_OUT, *ignore), required))
+    ignore = (*LEFT_OUT, *ignore)
+    gone: set[str] = set()
+    files = list(_list_files(folder, ignore, gone))
     _check_size(files, limits)
     room, packed = limits.total_mb * MB, []
     # mtime and the name inside gzip's header would make each archive different.
@@ -83,13 +86,16 @@ def pack(
             try:
                 room -= _add(archive, found, room)
             except GONE:
-                _check_dispensable(found.name, required)
+                gone.add(found.name)
             else:
                 packed.append(found.name)
+    wanted = {name for name in required if not _is_any_ignored(name, ignore)}
+    _check_left_out(folder, gone, wanted - set(packed))
     return packed
 
 
-def _list_files(folder: Path, ignore: Sequence[str], required: Collection[str]) -> Iterator[_Found]:
+def _list_files(folder: Path, ignore: Sequence[str], gone: set[str]) -> Iterator[_Found]:
+    """List what is to be packed; what goes meanwhile is put into `gone`."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _is_ignored(name, ignore))
         for name in [*folders, *sorted(names)]:
@@ -100,7 +106,7 @@ def _list_files(folder: Path, ignore: Sequence[str], required: Collection[str]) 
             try:
                 facts = file.lstat()
             except GONE:
-                _check_dispensable(shown, required)
+                gone.add(shown)
                 continue
             if not stat.S_ISDIR(facts.st_mode):
                 _check_kind(facts.st_mode, shown)
@@ -111,10 +117,19 @@ def _is_ignored(name: str, ignore: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in ignore)
 
 
-def _check_dispensable(name: str, required: Collection[str]) -> None:
-    """A file has gone. Of the assignment's own ones none may be handed in as missing because of a moment."""
-    if name in required:
-        raise _refuse_changed(name)
+def _is_any_ignored(name: str, ignore: Sequence[str]) -> bool:
+    return any(_is_ignored(part, ignore) for part in name.split("/"))
+
+
+def _check_left_out(folder: Path, gone: set[str], missing: set[str]) -> None:
+    """Judge what could not be packed: it is gone, or was away for a moment, as when a file is written anew.
+
+    Of the assignment's own ones none may be handed in as missing because of a moment; nor may any that is
+    there again.
+    """
+    for name in sorted(gone | missing):
+        if name in gone & missing or (folder / name).exists():
+            raise _refuse_changed(name)
 
 
 def _refuse_changed(name: str) -> PackingRefusal:

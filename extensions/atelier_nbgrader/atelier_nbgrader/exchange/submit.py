@@ -16,7 +16,6 @@ from traitlets.utils.importstring import import_item
 from atelier_nbgrader.exchange.client import ServiceRefusal
 from atelier_nbgrader.exchange.exchange import Exchange, is_team_workspace
 from atelier_nbgrader.language import translate as _
-from atelier_nbgrader.no_room import describe
 from atelier_nbgrader.packing import GONE, pack
 from atelier_nbgrader.receipts import Receipts, describe_receipt
 
@@ -79,9 +78,11 @@ class ExchangeSubmit(Exchange, abc.ExchangeSubmit):
         assert self.receipt is not None
         try:
             receipts.keep(self.receipt)
-        except OSError as error:
-            text = _("The receipt could not be kept in the folder; the service has it. {reason}")
-            self.log.warning(text.format(reason=describe(error)))
+        except OSError:
+            text = _(
+                "The work is handed in. Its receipt could not be kept in the folder; the service has it."
+            )
+            self.log.warning(text)
 
     def finish_saving(self) -> None:
         """Let what was typed reach the disk: the configured hook, and in a team workspace a quiet moment."""
