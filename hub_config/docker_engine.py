@@ -182,12 +182,13 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         # By name where a start has failed before it knew the number; "no such container" is fine.
         container = self.object_id = self.object_id or self.object_name
         try:
-            async with self._find_stops().stopping():
-                await super().stop(now=now)
-        except (DockerException, OSError) as error:
-            await self._stop_surely(container, error)
-            self.object_id = ""
-            self.clear_state()
+            try:
+                async with self._find_stops().stopping():
+                    await super().stop(now=now)
+            except (DockerException, OSError) as error:
+                await self._stop_surely(container, error)
+                self.object_id = ""
+                self.clear_state()
         except asyncio.CancelledError:
             # The hub itself ends, and JupyterHub notes that this workspace has. The order still goes out.
             self._order("stop", container)

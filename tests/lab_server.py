@@ -226,6 +226,7 @@ def _answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
 
 def _list_arguments(kind: str) -> list[str]:
     root = ["--ServerApp.allow_root=True"] if os.geteuid() == 0 else []
+    root.append("--ServerApp.contents_manager_class=atelier_lab.contents.HomeContents")
     return [*root, *([] if kind == "team" else ["--YDocExtension.disable_rtc=True"])]
 
 

@@ -1,14 +1,17 @@
 """Claims about saving in Lab: a save that does not come to its end leaves what was there before."""
 
+import asyncio
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from atelier_lab.contents import HomeContents
+from atelier_lab.contents import HomeContents, write_beside
 from tornado.web import HTTPError
 
 from hub_config.docker_quota import FULL_FILE_BYTES
@@ -78,6 +81,51 @@ async def test_what_was_saved_is_there_with_the_mode_it_had(tmp_path: Path, cont
     os.umask(umask)
     assert (tmp_path / "new.bin").stat().st_mode & 0o777 == 0o666 & ~umask
     assert list_visible(tmp_path) == ["new.bin", "run.sh"]
+
+
+@pytest.mark.parametrize("direction", ["create_checkpoint", "restore_checkpoint"])
+async def test_a_checkpoint_is_copied_whole_or_not_at_all(
+    tmp_path: Path, contents: HomeContents, direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, kept = tmp_path / "work.txt", tmp_path / ".ipynb_checkpoints" / "work-checkpoint.txt"
+    file.write_text("first")
+    await contents.create_checkpoint("work.txt")
+    file.write_text("second")
+
+    def cut_off(source: Any, target: Any) -> None:
+        target.write(source.read()[:3])
+        raise OSError(errno.EFBIG, "File too large")
+
+    arguments = ["work.txt"] if direction == "create_checkpoint" else ["checkpoint", "work.txt"]
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "copyfileobj", cut_off)
+        with pytest.raises(OSError, match="too large"):
+            await getattr(contents, direction)(*arguments)
+    assert (file.read_text(), kept.read_text()) == ("second", "first")
+    await contents.restore_checkpoint("checkpoint", "work.txt")
+    assert file.read_text() == "first"
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+
+
+async def test_two_saves_of_one_file_at_once_leave_one_of_them(tmp_path: Path) -> None:
+    place = tmp_path / "work.txt"
+    with write_beside(place) as one:
+        one.write("one" * 10_000)
+        with write_beside(place) as other:
+            other.write("other")
+    assert place.read_text() == "one" * 10_000
+    assert list_visible(tmp_path) == ["work.txt"]
+
+
+def test_what_a_killed_server_left_goes_with_the_next_save(tmp_path: Path, contents: HomeContents) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from atelier_lab.contents import write_beside\n"
+        "with write_beside(Path(sys.argv[1])) as file: file.write('half'); file.flush(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "work.txt")], check=False)
+    assert len(list_visible(tmp_path)) == 1
+    asyncio.run(contents.save({"type": "file", "format": "text", "content": "new"}, "work.txt"))
+    assert list_visible(tmp_path) == ["work.txt"]
 
 
 async def test_a_link_stays_one_and_its_file_is_saved(tmp_path: Path, contents: HomeContents) -> None:

@@ -83,6 +83,13 @@ class Team:
         return await save_live_documents(self.server_app, FOLDER)
 
 
+def make_notebook() -> str:
+    """As JSON: one cell of code."""
+    cell = {"cell_type": "code", "id": "c1", "metadata": {}, "source": "1", "outputs": []}
+    cells = [cell | {"execution_count": None}]
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+
+
 def type_into(room: DocumentRoom, text: str) -> None:
     """As a member's browser does: the text, then the mark that it is not saved."""
     room._document._ysource += text
@@ -184,9 +191,7 @@ async def test_a_file_that_cannot_be_written_says_so_once_somebody_types(
 
 async def test_an_unchanged_notebook_passes_though_nothing_can_be_written(team: Team) -> None:
     """The room adds a kernel's name to what it shows, which is nobody's work."""
-    cell = {"cell_type": "code", "id": "c1", "metadata": {}, "source": "1", "outputs": []}
-    book = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell | {"execution_count": None}]}
-    team.write(f"{FOLDER}/intro.ipynb", json.dumps(book))
+    team.write(f"{FOLDER}/intro.ipynb", make_notebook())
     room = await team.open(f"{FOLDER}/intro.ipynb", "notebook")
     team.disk.read_only = True
     assert await team.save() == 1
@@ -272,6 +277,17 @@ async def test_a_tab_nobody_types_in_writes_nothing_over_the_same_file_in_anothe
     await room._save_to_disc()
     await team.save()
     assert file.read_text() == "ab"
+
+
+async def test_a_notebook_in_two_tabs_one_of_which_is_typed_in_is_submitted(team: Team) -> None:
+    """The save signs what was fetched, and the load tells of that in each cell."""
+    team.disk.notary.db_file = ":memory:"
+    team.write(f"{FOLDER}/intro.ipynb", make_notebook())
+    room = await team.open(f"{FOLDER}/intro.ipynb", "notebook")
+    await team.open(f"{FOLDER}/intro.ipynb", "script")
+    room._document.set_cell(0, source="1 + 1")
+    assert await team.save() == 2
+    assert "1 + 1" in (team.root / FOLDER / "intro.ipynb").read_text()
 
 
 async def test_two_tabs_on_one_file_with_text_of_their_own_are_told(

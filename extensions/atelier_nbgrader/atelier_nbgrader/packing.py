@@ -28,7 +28,7 @@ LEFT_OUT = (
     "submission-*",
     "*.pyc",
     ".DS_Store",
-    ".~*",  # Jupyter's copy of the file that it is saving; it is there for a moment
+    ".~*",  # what Lab is saving; it is there for a moment
 )
 MB = 1_000_000
 # Of a file that was removed, alone or with its folder, since it was listed.
@@ -128,7 +128,7 @@ def _check_left_out(folder: Path, gone: set[str], missing: set[str]) -> None:
     there again.
     """
     for name in sorted(gone | missing):
-        if name in gone & missing or (folder / name).exists():
+        if name in gone & missing or (folder / name).is_file():
             raise _refuse_changed(name)
 
 
