@@ -20,6 +20,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 NETWORK = "atelier-workspaces"
 BRIDGE = "atelier-ws"
+BRIDGE_OPTION = "com.docker.network.bridge.name"
 SUBNET = "172.31.240.0/20"
 INPUT_CHAIN, FORWARD_CHAIN = "ATELIER-INPUT", "ATELIER-FORWARD"
 CHAINS = ((INPUT_CHAIN, "INPUT"), (FORWARD_CHAIN, "FORWARD"))  # each with the kernel's chain that leads to it
@@ -40,10 +41,19 @@ def find_gateway(subnet: str) -> str:
 def ensure_network(
     client: docker.APIClient, *, name: str = NETWORK, bridge: str = BRIDGE, subnet: str = SUBNET
 ) -> str:
-    """Make the network if the daemon has none of that name. Returns its gateway."""
+    """Make the network if the daemon has none of that name. Returns its gateway.
+
+    Raises RuntimeError for one that lies on another bridge: the rules would be about nobody.
+    """
     known = client.networks(names=[name])
     same = [network for network in known if network["Name"] == name]
     if same:
+        found = (same[0].get("Options") or {}).get(BRIDGE_OPTION)
+        if found != bridge:
+            raise RuntimeError(
+                f"Docker's network {name} lies on the bridge {found}, the firewall's rules are for {bridge}; "
+                f"stop the workspaces, docker network rm {name}, and run this again"
+            )
         return str(same[0]["IPAM"]["Config"][0]["Gateway"])
     gateway = find_gateway(subnet)
     client.create_network(
@@ -53,7 +63,7 @@ def ensure_network(
         check_duplicate=True,
         ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet, gateway=gateway)]),
         options={
-            "com.docker.network.bridge.name": bridge,
+            BRIDGE_OPTION: bridge,
             "com.docker.network.bridge.enable_icc": "false",
             "com.docker.network.bridge.enable_ip_masquerade": "false",
         },

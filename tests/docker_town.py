@@ -158,6 +158,7 @@ class Daemon:
             if self.remapped:
                 add_remapping()
             self._launch()
+        self._remove_leftovers()  # of a run that was killed: its network lies on a bridge of another name
         return self
 
     def _launch(self) -> None:

@@ -21,7 +21,16 @@ from hub_config.docker_engine import (
     quote_lines,
 )
 from hub_config.docker_homes import FIRST_UID, UID_LABEL, Home, Homes, HomesFull
-from hub_config.docker_network import FORWARD_CHAIN, INPUT_CHAIN, find_gateway, list_rules
+from hub_config.docker_network import (
+    BRIDGE,
+    BRIDGE_OPTION,
+    FORWARD_CHAIN,
+    INPUT_CHAIN,
+    NETWORK,
+    ensure_network,
+    find_gateway,
+    list_rules,
+)
 from hub_config.seccomp import describe_course_profile, describe_students_profile, list_default_calls
 from hub_config.settings import HubSettings
 from hub_config.workspaces import find_limits
@@ -166,6 +175,29 @@ def test_what_counts_for_all_containers_is_a_small_share() -> None:
 
 
 # ------------------------------------------------ firewall
+class Networks:
+    """What is asked of a Docker client about one network that is there."""
+
+    def __init__(self, options: dict[str, str] | None) -> None:
+        self._options = options
+
+    def networks(self, names: list[str]) -> list[dict[str, Any]]:
+        addresses = {"Config": [{"Gateway": "10.0.0.1"}]}
+        return [{"Name": name, "IPAM": addresses, "Options": self._options} for name in names]
+
+
+def test_a_network_on_its_bridge_is_used_as_it_is() -> None:
+    found: Any = Networks({BRIDGE_OPTION: BRIDGE})
+    assert ensure_network(found) == "10.0.0.1"
+
+
+@pytest.mark.parametrize("options", [None, {BRIDGE_OPTION: "br-0"}])
+def test_a_network_on_another_bridge_than_the_rules_are_for_is_refused(options: Any) -> None:
+    found: Any = Networks(options)
+    with pytest.raises(RuntimeError, match=f"docker network rm {NETWORK}"):
+        ensure_network(found)
+
+
 def test_a_workspace_has_so_many_connections_and_no_more() -> None:
     rules = list_rules("ws", "10.0.0.1", (8081, 8082))
     for port in ("8081", "8082"):

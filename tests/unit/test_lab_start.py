@@ -184,6 +184,47 @@ def test_server_leaves_when_all_is_said_and_done_without_tidying_up(ending: str,
     assert ("ZeroDivisionError" in done.stderr) == (ending == "1 / 0")
 
 
+STOPPED_WHILE_LOGGING = """
+import asyncio, os, signal, sys
+from jupyter_server.serverapp import ServerApp
+from atelier_lab.start.server import stop_between_callbacks
+from tornado.ioloop import IOLoop
+
+stop_between_callbacks()
+
+class Pipe:
+    def write(self, text):
+        if "a request" in text:
+            os.kill(os.getpid(), signal.SIGTERM)
+            [None for _ in range(1000)]  # Python looks for signals between two of its steps
+            assert not stopped, "the signal was answered in the middle of a line"
+        print(text, end="", file=sys.__stderr__)
+    def flush(self): ...
+
+async def main():
+    server.io_loop = IOLoop.current()
+    server._stop = ended.set
+    server.init_signal()
+    server.log.warning("a request")
+    await asyncio.wait_for(ended.wait(), 60)
+
+ended, stopped = asyncio.Event(), []
+sys.stderr = Pipe()
+server = ServerApp()
+server.log.critical = lambda *words: stopped.append(words)
+asyncio.run(main())
+assert len(stopped) == 1
+"""
+
+
+def test_a_signal_in_the_middle_of_a_line_of_the_log_stops_the_server() -> None:
+    """Python refuses to write a line inside another one, and Jupyter's answer to the signal ended there."""
+    code = [sys.executable, "-c", STOPPED_WHILE_LOGGING]
+    done = subprocess.run(code, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "a request" in done.stderr
+
+
 def test_server_of_another_version_is_imported_as_it_is() -> None:
     ours = set(json.loads(run_python(IMPORT.format("") + LIST).stdout))
     stock = set(json.loads(run_python(IMPORT.format("server.KNOWN = {'jupyterhub': '5.'}; ") + LIST).stdout))

@@ -77,6 +77,23 @@ def import_server() -> None:
         import jupyterlab.labapp  # type: ignore[import-untyped]  # noqa: F401
 
 
+def stop_between_callbacks() -> None:
+    """Let a signal stop the server only when it does nothing else.
+
+    Jupyter writes a line to its log before it stops. A signal that arrives while another line is being
+    written cannot: Python refuses, and the server goes on until it is killed, with whatever it had to save.
+    """
+    from jupyter_server.serverapp import ServerApp
+
+    jupyter: Any = ServerApp
+    stop = jupyter._signal_stop
+
+    def stop_soon(server: Any, number: int, frame: Any) -> None:
+        server.io_loop.asyncio_loop.call_soon_threadsafe(stop, server, number, None)
+
+    jupyter._signal_stop = stop_soon
+
+
 @contextlib.contextmanager
 def leaving_at_once() -> Iterator[None]:
     """Let the process leave without tidying up its memory, with the status that the block ends with.
@@ -113,6 +130,7 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, "-P", "-m", ORDINARY, *sys.argv[1:]])  # noqa: S606
     from jupyterhub.singleuser import main as run
 
+    stop_between_callbacks()
     run()
 
 
