@@ -182,19 +182,22 @@ class DockerWorkspace(AtelierWorkspace, DockerSpawner):
         # By name where a start has failed before it knew the number; "no such container" is fine.
         container = self.object_id = self.object_id or self.object_name
         try:
-            try:
-                async with self._find_stops().stopping():
-                    await super().stop(now=now)
-            except (DockerException, OSError) as error:
-                await self._stop_surely(container, error)
-                self.object_id = ""
-                self.clear_state()
+            await self._stop_surely(container, now)
         except asyncio.CancelledError:
             # The hub itself ends, and JupyterHub notes that this workspace has. The order still goes out.
             self._order("stop", container)
             raise
 
-    async def _stop_surely(self, container: str, error: Exception) -> None:
+    async def _stop_surely(self, container: str, now: bool) -> None:
+        try:
+            async with self._find_stops().stopping():
+                await super().stop(now=now)
+        except (DockerException, OSError) as error:
+            await self._stop_again(container, error)
+            self.object_id = ""
+            self.clear_state()
+
+    async def _stop_again(self, container: str, error: Exception) -> None:
         for tries in itertools.count(1):
             self.log.error("%s is not stopped, and will be asked again: %s", self.user.name, error)
             await asyncio.sleep(STOP_AGAIN_S)

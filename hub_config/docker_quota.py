@@ -229,7 +229,7 @@ class Keeper:
         running = self._list_running()
         if self._knows_nothing:
             self._levels = {
-                workspace.container: "full" for workspace in running if self._is_refused(workspace)
+                workspace.container: "full" for workspace in running if self._was_refused(workspace)
             }
             self._knows_nothing = False
         for workspace in running:
@@ -238,7 +238,7 @@ class Keeper:
         for past in set(self._levels) - known:
             self._levels.pop(past)
 
-    def _is_refused(self, workspace: Running) -> bool:
+    def _was_refused(self, workspace: Running) -> bool:
         """Tell whether this program's last run left a workspace refused: the limits are all that tells."""
         return any(is_refused(process) for process in self._list_processes(workspace))
 
